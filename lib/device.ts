@@ -1,0 +1,185 @@
+import { checkFields, KronrootError, shown } from './errors.js'
+import { addon, translated } from './native/addon.js'
+import { checkBuffer, checkedShape, type DType, Tensor } from './tensor.js'
+
+/** Which backend a device belongs to. */
+export type DeviceKind = 'cpu' | 'reference' | 'cuda'
+
+/** Instruction sets of the CPU backend, by name. */
+export type Isa = 'baseline' | 'avx2' | 'avx512'
+
+export interface OpenOptions {
+  /** Most threads one call uses. Default: `KRONROOT_THREADS`, else the number of cores. */
+  readonly threads?: number | undefined
+  /** CPU only: the instruction set. Default: `KRONROOT_ISA`, else the best that the machine has. */
+  readonly isa?: Isa | undefined
+}
+
+export interface TensorOptions {
+  /** Element type. Default: that of a typed array; 'f32' for plain numbers and for `empty`. */
+  readonly dtype?: DType | undefined
+}
+
+const isas: readonly Isa[] = ['baseline', 'avx2', 'avx512']
+const noCuda = 'this build of kronroot has no CUDA plugin'
+
+/** An open device; see {@link open}. */
+export class Device {
+  readonly kind: DeviceKind
+  /** Of the hardware, for example 'AMD EPYC 9654'. */
+  readonly name: string
+  /** The instruction set in use, for example 'avx512'. */
+  readonly isa: string
+  /** Most threads one call uses. */
+  readonly threads: number
+  /** Why this device was chosen. */
+  readonly reason: string
+  #disposed = false
+
+  /** @internal Use {@link open}. */
+  constructor(kind: DeviceKind, ordinal: number, options: OpenOptions, reason: string) {
+    this.kind = kind
+    this.reason = reason
+    try {
+      const info = addon().openDevice(this, kind, ordinal, options.threads ?? 0, options.isa)
+      this.name = info.name
+      this.isa = info.isa
+      this.threads = info.threads
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
+  /**
+   * A tensor of this shape with a copy of `data`.
+   *
+   * @param data as many elements as the shape has, row-major. Other typed arrays than Float32Array and Float64Array are
+   *   refused, and so are views of resizable or detached buffers; subarrays and SharedArrayBuffers are fine.
+   * @param shape `[..., m, n]`, integers >= 0
+   * @param options.dtype default: the type of the typed array, 'f32' for plain numbers. Another one converts.
+   * @throws KronrootError ERR_SHAPE, ERR_DTYPE, ERR_BUFFER, ERR_ARGUMENT, ERR_OUT_OF_MEMORY, ERR_DISPOSED
+   */
+  tensor(
+    data: Float32Array | Float64Array | readonly number[],
+    shape: readonly number[],
+    options: TensorOptions = {},
+  ): Tensor {
+    this.#check('tensor')
+    const checked = checkedShape(shape)
+    const plain = Array.isArray(data)
+    if (!plain) checkBuffer('data', data)
+    const dtype = checkedDType(options) ?? (data instanceof Float64Array ? 'f64' : 'f32')
+    const size = checked.reduce((product, extent) => product * extent, 1)
+    if (data.length !== size) {
+      const hint = data.length === 0 ? ' (the view of a transferred buffer has none)' : ''
+      throw new KronrootError(
+        'ERR_BUFFER',
+        `data has ${data.length} elements${hint}, the shape ${shown(checked)} needs ${size}`,
+      )
+    }
+    const wanted = dtype === 'f32' ? Float32Array : Float64Array
+    const elements = data instanceof wanted ? data : new wanted(plain ? checkedNumbers(data) : data)
+    const tensor = Tensor.allocate(this, checked, dtype, false)
+    try {
+      tensor.write(elements)
+    } catch (error) {
+      tensor.dispose()
+      throw error
+    }
+    return tensor
+  }
+
+  /**
+   * A tensor of zeros.
+   * @param shape `[..., m, n]`, integers >= 0
+   * @param options.dtype default 'f32'
+   * @throws KronrootError ERR_SHAPE, ERR_DTYPE, ERR_OUT_OF_MEMORY, ERR_DISPOSED
+   */
+  empty(shape: readonly number[], options: TensorOptions = {}): Tensor {
+    this.#check('empty')
+    return Tensor.allocate(this, checkedShape(shape), checkedDType(options) ?? 'f32', true)
+  }
+
+  /**
+   * What this device's tensors hold: bytes and how many. Memory of a disposed tensor that an asynchronous call still uses
+   * counts until that call ends. Zero after `dispose()`.
+   */
+  memory(): { bytes: number; tensors: number } {
+    return this.#disposed ? { bytes: 0, tensors: 0 } : addon().deviceMemory(this)
+  }
+
+  /** Whether `dispose()` was called. */
+  get disposed(): boolean {
+    return this.#disposed
+  }
+
+  /** Closes the device and disposes all its tensors. Asynchronous calls in flight end as they would. May be called again. */
+  dispose(): void {
+    if (this.#disposed) return
+    this.#disposed = true
+    addon().disposeDevice(this)
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  #check(method: string): void {
+    if (this.#disposed) throw new KronrootError('ERR_DISPOSED', `${method}: the device was disposed`)
+  }
+}
+
+/**
+ * Opens a device.
+ *
+ * - `'auto'` (default): the best one there is; `device.reason` says why.
+ * - `'cpu'`: SIMD kernels and a thread pool shared by all devices and workers of the process.
+ * - `'reference'`: plain loops in f64, the oracle of the tests.
+ * - `'cuda'`, `'cuda:1'`: an NVIDIA GPU.
+ *
+ * @throws KronrootError ERR_NO_DEVICE, ERR_OPTION, ERR_ADDON_MISSING
+ */
+export function open(name: 'auto' | DeviceKind | `cuda:${number}` = 'auto', options: OpenOptions = {}): Device {
+  const { threads, isa } = checkedOpenOptions(options)
+  if (name === 'auto') return new Device('cpu', 0, { threads, isa }, `auto chose cpu: ${noCuda}`)
+  if (name === 'cpu') return new Device('cpu', 0, { threads, isa }, 'asked for')
+  if (name === 'reference') {
+    if (isa !== undefined) throw new KronrootError('ERR_OPTION', "open: isa is for 'cpu', the reference has none")
+    return new Device('reference', 0, { threads }, 'asked for')
+  }
+  if (typeof name === 'string' && /^cuda(:\d{1,4})?$/.test(name)) {
+    throw new KronrootError('ERR_NO_DEVICE', `open: ${name} is not available: ${noCuda}`)
+  }
+  throw new KronrootError(
+    'ERR_OPTION',
+    `open: name must be 'auto', 'cpu', 'reference', 'cuda' or 'cuda:N', got ${shown(name)}`,
+  )
+}
+
+function checkedOpenOptions(options: unknown): OpenOptions {
+  checkFields('open', options, ['threads', 'isa'])
+  const { threads, isa } = options as { threads?: unknown; isa?: unknown }
+  if (
+    threads !== undefined &&
+    !(Number.isInteger(threads) && (threads as number) >= 1 && (threads as number) <= 4096)
+  ) {
+    throw new KronrootError('ERR_OPTION', `open: threads must be an integer from 1 to 4096, got ${shown(threads)}`)
+  }
+  if (isa !== undefined && !isas.includes(isa as Isa)) {
+    throw new KronrootError('ERR_OPTION', `open: isa must be one of ${isas.map(shown).join(', ')}, got ${shown(isa)}`)
+  }
+  return options as OpenOptions
+}
+
+function checkedDType(options: unknown): DType | undefined {
+  checkFields('tensor', options, ['dtype'])
+  const { dtype } = options as { dtype?: unknown }
+  if (dtype === undefined || dtype === 'f32' || dtype === 'f64') return dtype
+  throw new KronrootError('ERR_DTYPE', `tensor: dtype must be 'f32' or 'f64', got ${shown(dtype)}`)
+}
+
+function checkedNumbers(data: readonly unknown[]): readonly number[] {
+  const wrong = data.findIndex((element) => typeof element !== 'number')
+  if (wrong < 0) return data as readonly number[]
+  throw new KronrootError('ERR_ARGUMENT', `data must hold numbers, element ${wrong} is ${shown(data[wrong])}`)
+}

@@ -1,0 +1,118 @@
+// Checks of the operands of an op, before any work: class, device, dtype, shape, aliasing.
+import { KronrootError, shown } from '../errors.js'
+import { Tensor } from '../tensor.js'
+
+/** An operand with the name it has in messages. */
+export interface Named {
+  readonly name: string
+  readonly tensor: Tensor
+}
+
+/** A live tensor `[..., m, n]`; else ERR_ARGUMENT, ERR_DISPOSED or ERR_SHAPE. */
+export function checkedMatrix(op: string, name: string, value: unknown): Named {
+  if (!Tensor.isTensor(value)) {
+    throw new KronrootError('ERR_ARGUMENT', `${op}: ${name} must be a Tensor, got ${shown(value)}`)
+  }
+  if (value.disposed) throw new KronrootError('ERR_DISPOSED', `${op}: ${name} was disposed`)
+  if (value.shape.length < 2) {
+    throw new KronrootError('ERR_SHAPE', `${op}: ${name} must have a shape [..., m, n], got ${shown(value.shape)}`)
+  }
+  return { name, tensor: value }
+}
+
+export function rows({ tensor }: Named): number {
+  return tensor.shape[tensor.shape.length - 2]!
+}
+
+export function cols({ tensor }: Named): number {
+  return tensor.shape[tensor.shape.length - 1]!
+}
+
+export function checkSquare(op: string, operand: Named): void {
+  if (rows(operand) !== cols(operand)) {
+    throw new KronrootError('ERR_SHAPE', `${op}: ${operand.name} must be square, got ${shown(operand.tensor.shape)}`)
+  }
+}
+
+/** One dimension against another: `what` says which they are. */
+export function checkEqual(op: string, what: string, operand: Named, got: number, wanted: number): void {
+  if (got === wanted) return
+  throw new KronrootError(
+    'ERR_SHAPE',
+    `${op}: ${operand.name} has ${got} ${what}, ${wanted} are needed (its shape is ${shown(operand.tensor.shape)})`,
+  )
+}
+
+/** All on one device and of one dtype; else ERR_ARGUMENT or ERR_DTYPE. */
+export function checkAlike(op: string, first: Named, second: Named): void {
+  if (second.tensor.device !== first.tensor.device) {
+    throw new KronrootError('ERR_ARGUMENT', `${op}: ${second.name} is on another device than ${first.name}`)
+  }
+  if (second.tensor.dtype !== first.tensor.dtype) {
+    throw new KronrootError(
+      'ERR_DTYPE',
+      `${op}: ${second.name} is ${second.tensor.dtype}, ${first.name} is ${first.tensor.dtype}`,
+    )
+  }
+}
+
+function leading(tensor: Tensor): readonly number[] {
+  return tensor.shape.slice(0, -2)
+}
+
+const product = (extents: readonly number[]): number => extents.reduce((total, extent) => total * extent, 1)
+
+const same = (one: readonly number[], other: readonly number[]): boolean =>
+  one.length === other.length && one.every((extent, i) => extent === other[i])
+
+/**
+ * The leading dimensions of the result: those of the operands, which must be equal, where an operand whose batch is one
+ * matrix serves every matrix of the others.
+ */
+export function checkedBatch(op: string, operands: readonly Named[]): readonly number[] {
+  let result = leading(operands[0]!.tensor)
+  let from = operands[0]!
+  for (const operand of operands.slice(1)) {
+    const other = leading(operand.tensor)
+    if (same(result, other)) continue
+    const [mine, its] = [product(result), product(other)]
+    if (mine !== 1 && its !== 1) {
+      throw new KronrootError(
+        'ERR_SHAPE',
+        `${op}: the batch of ${operand.name} is ${shown(other)}, that of ${from.name} is ${shown(result)}; ` +
+          'batches must be equal or one matrix',
+      )
+    }
+    if (mine === 1 && (its !== 1 || other.length > result.length)) {
+      result = other
+      from = operand
+    }
+  }
+  return result
+}
+
+/**
+ * `out` of the shape and kind that the result has, and no input except those of `mayAlias`; else ERR_ARGUMENT,
+ * ERR_DISPOSED, ERR_SHAPE, ERR_DTYPE or ERR_ALIAS.
+ */
+export function checkOut(
+  op: string,
+  out: unknown,
+  shape: readonly number[],
+  inputs: readonly Named[],
+  mayAlias: readonly Named[] = [],
+): void {
+  const named = checkedMatrix(op, 'out', out)
+  checkAlike(op, inputs[0]!, named)
+  if (!same(named.tensor.shape, shape)) {
+    throw new KronrootError(
+      'ERR_SHAPE',
+      `${op}: out has the shape ${shown(named.tensor.shape)}, the result ${shown(shape)}`,
+    )
+  }
+  for (const input of inputs) {
+    if (input.tensor === named.tensor && !mayAlias.includes(input)) {
+      throw new KronrootError('ERR_ALIAS', `${op}: out must not be ${input.name}`)
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { type ErrorCode, KronrootError } from '../errors.js'
+import { directory, load } from './anchor.cjs'
+
+/**
+ * What the native module exports. `device` and `tensor` are the JavaScript objects themselves: `openDevice` and
+ * `createTensor` attach the native half to them. Every function throws an Error with a `code` of {@link ErrorCode}.
+ */
+export interface Addon {
+  /** Names of the ops; the index is the number that `call` and `submit` take. */
+  readonly operations: readonly string[]
+  openDevice(
+    device: object,
+    backend: string,
+    ordinal: number,
+    threads: number,
+    isa: string | undefined,
+  ): { name: string; isa: string; threads: number }
+  deviceMemory(device: object): { bytes: number; tensors: number }
+  /** Closes the device and lets go of the memory of all its tensors. */
+  disposeDevice(device: object): void
+  /** dtype: 0 f32, 1 f64. zeroed: 0 or 1. */
+  createTensor(
+    tensor: object,
+    device: object,
+    dtype: number,
+    batch: number,
+    rows: number,
+    cols: number,
+    zeroed: number,
+  ): void
+  writeTensor(tensor: object, data: Float32Array | Float64Array): void
+  readTensor(tensor: object, into: Float32Array | Float64Array): void
+  disposeTensor(tensor: object): void
+  /**
+   * call(number, ...operands, failed, ...options): operands in the order of native/addon/operations.cpp, null where absent;
+   * failed = 1 fills the outputs of failed matrices with NaN, 0 leaves them. Gives the kr_report records.
+   */
+  call(operation: number, ...rest: readonly NativeArgument[]): ArrayBuffer | undefined
+  /** As `call`, off this thread: [number for `cancel`, promise of the records]. */
+  submit(
+    operation: number,
+    ...rest: readonly NativeArgument[]
+  ): readonly [number: number, done: Promise<ArrayBuffer | undefined>]
+  cancel(number: number): void
+}
+
+export type NativeArgument = object | number | null
+
+const remedy =
+  'Build it with `npm rebuild kronroot` (in a checkout: `npm run build:native`); this needs python3, make and a C++20 ' +
+  'compiler (g++ >= 11). If npm blocked the install script, run `npm approve-scripts kronroot` first.'
+
+/** The root of the package: the nearest directory above this file that holds binding.gyp. */
+function packageRoot(): string {
+  let at = directory
+  while (!existsSync(join(at, 'binding.gyp'))) {
+    const above = dirname(at)
+    if (above === at) return directory
+    at = above
+  }
+  return at
+}
+
+/** Where the native module is looked for: `KRONROOT_BINARY` when set, else build/Release of the package. */
+export function addonFile(): string {
+  const chosen = process.env.KRONROOT_BINARY
+  return chosen ? resolve(chosen) : join(packageRoot(), 'build', 'Release', 'kronroot.node')
+}
+
+function loadAddon(): Addon {
+  const file = addonFile()
+  if (!existsSync(file)) {
+    throw new KronrootError('ERR_ADDON_MISSING', `the native addon of kronroot is not at ${file}. ${remedy}`)
+  }
+  try {
+    return load(file) as Addon
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new KronrootError(
+      'ERR_ADDON_MISSING',
+      `the native addon of kronroot at ${file} could not be loaded: ${why}. ${remedy}`,
+      { cause },
+    )
+  }
+}
+
+let loaded: Addon | undefined
+
+/** The native module, loaded on first use. Throws ERR_ADDON_MISSING with the remedy where it is not built. */
+export function addon(): Addon {
+  loaded ??= loadAddon()
+  return loaded
+}
+
+/** An error thrown by the native module as a KronrootError; anything else as it is. */
+export function translated(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof KronrootError) return error
+  const { code } = error as { code?: unknown }
+  if (typeof code !== 'string' || !code.startsWith('ERR_')) return error
+  return new KronrootError(code as ErrorCode, error.message)
+}

@@ -1,0 +1,115 @@
+import { elements } from '../precondition/plan.js'
+import type { Schedule } from '../schedule/schedule.js'
+import { elementwisePlan } from './describe.js'
+import { adaptive, addSquares, average, averageSquares } from './elementwise.js'
+import type { ParameterSpec, Rule } from './rule.js'
+import { arraySlot } from './slots.js'
+
+/** How a diagonal rule treats its moments; schedules are checked by the rule that names them. */
+export interface DiagonalMoments {
+  readonly name: string
+  /** Decay of the gradient's average, corrected for its start at zero; undefined uses the gradient itself. */
+  readonly beta1: ((step: number) => number) | undefined
+  /** Decay of the squares' average, or the sum of all squares. */
+  readonly beta2: ((step: number) => number) | 'sum'
+  /** Whether the average of the squares is corrected for its start at zero. */
+  readonly isSecondCorrected: boolean
+  readonly epsilon: (step: number) => number
+}
+
+interface DiagonalParameter {
+  readonly spec: ParameterSpec
+  /** Undefined without beta1. */
+  readonly first: Float32Array | undefined
+  readonly second: Float32Array
+  /** What is left of the zero start values: the products of all beta1 and of all beta2 so far. */
+  readonly startWeights: Float64Array
+  readonly direction: Float32Array
+}
+
+/** State of a rule that divides by the root of a running second moment. */
+export interface DiagonalState {
+  readonly parameters: readonly DiagonalParameter[]
+}
+
+/**
+ * Rules of the form
+ *
+ *     m <- beta1 m + (1 - beta1) g,   v <- beta2 v + (1 - beta2) g^2  or  v <- v + g^2
+ *     D = m' / (sqrt(v') + epsilon),  m' = m / (1 - prod beta1),  v' = v or v / (1 - prod beta2)
+ *
+ * elementwise: Adam, RMSProp and AdaGrad. With constant betas prod beta is beta^t; the product also is right for
+ * schedules, and for parameters that had no gradient for some steps, because each parameter counts its own.
+ */
+export function diagonalRule(moments: DiagonalMoments): Rule<DiagonalState> {
+  const { name, beta1, beta2 } = moments
+  return {
+    name,
+    init: (parameters) => ({
+      parameters: parameters.map((spec) => {
+        const size = elements(spec.shape)
+        return {
+          spec,
+          first: beta1 === undefined ? undefined : new Float32Array(size),
+          second: new Float32Array(size),
+          startWeights: new Float64Array([1, 1]),
+          direction: new Float32Array(size),
+        }
+      }),
+    }),
+    update: (gradients, state, { step, clock }) =>
+      clock.time('apply', () =>
+        state.parameters.map((parameter, index) => {
+          const gradient = gradients[index]
+          return gradient ? updateOne(moments, parameter, gradient, step) : null
+        }),
+      ),
+    describe: (state) => {
+      const arrays = 2 + (beta1 === undefined ? 0 : 1) // second moment, direction, and the first moment if there is one
+      const specs = state.parameters.map(({ spec }) => spec)
+      return elementwisePlan(name, specs, { arrays, flopsPerElement: beta1 === undefined ? 6 : 10 })
+    },
+    slots: (state) =>
+      state.parameters.flatMap(({ spec, first, second, startWeights }) => [
+        ...(first === undefined ? [] : [arraySlot(`${spec.name}/first`, first)]),
+        arraySlot(`${spec.name}/second`, second),
+        ...(beta1 === undefined && beta2 === 'sum' ? [] : [arraySlot(`${spec.name}/startWeights`, startWeights)]),
+      ]),
+    report: () => [],
+    dispose: () => {},
+  }
+}
+
+function updateOne(
+  { beta1, beta2, isSecondCorrected, epsilon }: DiagonalMoments,
+  { first, second, startWeights, direction }: DiagonalParameter,
+  gradient: Float32Array,
+  step: number,
+): Float32Array {
+  let firstScale = 1
+  if (beta1 !== undefined && first !== undefined) {
+    const beta = beta1(step)
+    average(first, gradient, beta)
+    startWeights[0]! *= beta
+    firstScale = 1 / (1 - startWeights[0]!)
+  }
+  let secondScale = 1
+  if (beta2 === 'sum') {
+    addSquares(second, gradient)
+  } else {
+    const beta = beta2(step)
+    averageSquares(second, gradient, beta)
+    startWeights[1]! *= beta
+    if (isSecondCorrected) secondScale = 1 / (1 - startWeights[1]!)
+  }
+  adaptive(direction, firstScale, first ?? gradient, secondScale, second, epsilon(step))
+  return direction
+}
+
+/** A decay rate of a moment that is optional: a constant 0 stores no moment at all. */
+export function optionalDecay(
+  value: Schedule,
+  decay: (step: number) => number,
+): ((step: number) => number) | undefined {
+  return value === 0 ? undefined : decay
+}

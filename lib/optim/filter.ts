@@ -1,0 +1,70 @@
+import { elements } from '../precondition/plan.js'
+import type { Schedule } from '../schedule/schedule.js'
+import { hyperparameter } from '../schedule/validate.js'
+import { average, combine, scale } from './elementwise.js'
+import type { Gradients, ParameterSpec } from './rule.js'
+import { arraySlot, type Slot } from './slots.js'
+
+interface FilteredParameter {
+  readonly name: string
+  readonly average: Float32Array
+  readonly output: Float32Array
+  /** Product of all beta1 so far: what is left of the zero start value. */
+  readonly startWeight: Float64Array
+}
+
+/** State of a {@link GradientFilter}; empty without beta1. */
+export type FilterState = readonly FilteredParameter[]
+
+/** The average of the gradient that a preconditioner is applied to. */
+export interface GradientFilter {
+  init(parameters: readonly ParameterSpec[]): FilterState
+  update(gradients: Gradients, state: FilterState, step: number): Gradients
+  slots(state: FilterState): readonly Slot[]
+}
+
+/**
+ * First moment, corrected for its start at zero, with a separate weight for the output:
+ *
+ *     M = (beta3 m + (1 - beta3) g) / (1 - beta3 prod beta1)      m and the product before this step
+ *     m <- beta1 m + (1 - beta1) g
+ *
+ * beta3 = beta1 is the usual corrected average. Source: Distributed Shampoo's beta3. The constant beta1 = 0 hands the
+ * gradient through and stores nothing.
+ */
+export function gradientFilter(owner: string, beta1: Schedule, beta3: Schedule, isCorrected: boolean): GradientFilter {
+  const storeDecay = hyperparameter(owner, 'beta1', beta1, { min: 0, below: 1 })
+  const outputDecay = hyperparameter(owner, 'beta3', beta3, { min: 0, below: 1 })
+  if (beta1 === 0) return { init: () => [], update: (gradients) => gradients, slots: () => [] }
+  const updateOne = (parameter: FilteredParameter, gradient: Float32Array, step: number): Float32Array => {
+    const { average: stored, output, startWeight } = parameter
+    const decay = storeDecay(step)
+    const weight = outputDecay(step)
+    const correction = isCorrected ? 1 / (1 - weight * startWeight[0]!) : 1
+    if (weight === decay) {
+      average(stored, gradient, decay)
+      scale(output, correction, stored)
+    } else {
+      combine(output, weight * correction, stored, (1 - weight) * correction, gradient)
+      average(stored, gradient, decay)
+    }
+    startWeight[0]! *= decay
+    return output
+  }
+  return {
+    init: (parameters) =>
+      parameters.map(({ name, shape }) => ({
+        name,
+        average: new Float32Array(elements(shape)),
+        output: new Float32Array(elements(shape)),
+        startWeight: new Float64Array([1]),
+      })),
+    update: (gradients, state, step) =>
+      gradients.map((gradient, index) => (gradient ? updateOne(state[index]!, gradient, step) : null)),
+    slots: (state) =>
+      state.flatMap((parameter) => [
+        arraySlot(`${parameter.name}/average`, parameter.average),
+        arraySlot(`${parameter.name}/averageStartWeight`, parameter.startWeight),
+      ]),
+  }
+}

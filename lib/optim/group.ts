@@ -1,0 +1,93 @@
+import type { Device } from '../device.js'
+import type { Schedule } from '../schedule/schedule.js'
+import { hyperparameter, optionError } from '../schedule/validate.js'
+import type { PhaseClock } from './clock.js'
+import { type WeightDecay, type WeightDecayOptions, weightDecayOf } from './decay.js'
+import { combine } from './elementwise.js'
+import type { Gradients, ParameterSpec, Rule, RulePlan, SolveReport } from './rule.js'
+import { renamedSlot, type Slot } from './slots.js'
+
+/** What the parameters of a group share. */
+export interface GroupOptions extends WeightDecayOptions {
+  readonly rule: Rule
+  /** Learning rate, >= 0; a number or a function of the step. */
+  readonly lr: Schedule
+}
+
+/** One step of a group, ready to be applied: W <- W - lr D - shrinkage W for every D that is not null. */
+export interface GroupStep {
+  readonly directions: Gradients
+  readonly lr: number
+  readonly shrinkage: number
+}
+
+/** A rule with its state for a list of parameters, its learning rate and its weight decay. */
+export class ParameterGroup {
+  readonly parameters: readonly ParameterSpec[]
+  readonly rule: Rule
+  readonly #state: unknown
+  readonly #lr: (step: number) => number
+  readonly #decay: WeightDecay
+  /** Gradients with the L2 term; made when that mode first asks for them. */
+  readonly #regularized: (Float32Array | undefined)[] = []
+
+  /** @param owner what error messages call the group. */
+  constructor(owner: string, device: Device, parameters: readonly ParameterSpec[], options: GroupOptions) {
+    const { rule, lr } = options
+    if (typeof rule?.update !== 'function') {
+      throw optionError(owner, 'rule', rule, 'a rule such as adamw(), muon() or shampoo()')
+    }
+    this.parameters = parameters
+    this.rule = rule
+    this.#lr = hyperparameter(owner, 'lr', lr, { min: 0 })
+    this.#decay = weightDecayOf(owner, options, lr)
+    this.#state = rule.init(parameters, device)
+  }
+
+  /** Whether the values of the parameters are needed for the weight decay. */
+  get needsValues(): boolean {
+    return this.#decay.isUsed
+  }
+
+  /** Advances the state of the rule by one step. The values are read only. */
+  advance(
+    gradients: Gradients,
+    values: readonly Float32Array[] | undefined,
+    step: number,
+    clock: PhaseClock,
+  ): GroupStep {
+    const lr = this.#lr(step)
+    const regularized = values === undefined ? gradients : this.#addL2(gradients, values, this.#decay.gradient(step))
+    const context = { step, lr, clock, ...(values === undefined ? {} : { parameters: values }) }
+    const directions = this.rule.update(regularized, this.#state, context)
+    return { directions, lr, shrinkage: this.#decay.shrinkage(step, lr) }
+  }
+
+  describe(): RulePlan {
+    return this.rule.describe(this.#state)
+  }
+
+  report(): readonly SolveReport[] {
+    return this.rule.report(this.#state)
+  }
+
+  /** Slots of the state, the name of the rule in front of each key. */
+  slots(): readonly Slot[] {
+    return this.rule.slots(this.#state).map((slot) => renamedSlot(slot, (key) => `${this.rule.name}:${key}`))
+  }
+
+  dispose(): void {
+    this.rule.dispose(this.#state)
+  }
+
+  #addL2(gradients: Gradients, values: readonly Float32Array[], rate: number): Gradients {
+    if (rate === 0) return gradients
+    return gradients.map((gradient, index) => {
+      if (gradient === null) return null
+      const target = this.#regularized[index] ?? new Float32Array(gradient.length)
+      this.#regularized[index] = target
+      combine(target, 1, gradient, rate, values[index]!)
+      return target
+    })
+  }
+}

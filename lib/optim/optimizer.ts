@@ -1,0 +1,150 @@
+import type { Device } from '../device.js'
+import { checkFields, KronrootError } from '../errors.js'
+import { elements } from '../precondition/plan.js'
+import { optionError } from '../schedule/validate.js'
+import { PhaseClock, type PhaseTimes } from './clock.js'
+import { descend } from './elementwise.js'
+import { type GradientInput, orderGradients } from './gradients.js'
+import type { GroupOptions } from './group.js'
+import {
+  type OptimizerOptions,
+  type OptimizerPlan,
+  type OptimizerReport,
+  type OptimizerState,
+  ParameterGroups,
+} from './parameter-groups.js'
+import type { ParameterSpec } from './rule.js'
+
+/** A parameter: its values are updated in place. Row-major fp32. */
+export interface Parameter extends ParameterSpec {
+  readonly value: Float32Array
+}
+
+/** Parameters that share a rule, a learning rate and a weight decay. */
+export interface ParameterGroupOptions extends GroupOptions {
+  readonly params: readonly Parameter[]
+}
+
+/**
+ * Parameter groups, each with a rule, a learning rate and a weight decay, and the steps that move them:
+ *
+ *     W <- W - lr (D + wd W)      D = rule(gradients)
+ *
+ * All directions of all groups are computed before the first parameter is changed: a step moves all or throws and moves
+ * none.
+ *
+ *     const optimizer = new Optimizer(device, [
+ *       { params: weights, rule: shampoo({ graft: adamw() }), lr: cosine({ peak: 3e-3, steps: 1000 }) },
+ *       { params: biases, rule: adamw(), lr: 1e-3 },
+ *     ])
+ *     optimizer.step(gradients)
+ */
+export class Optimizer {
+  /** All parameters, in the order in which `step` takes gradients. */
+  readonly parameters: readonly Parameter[]
+  readonly #values: readonly Float32Array[]
+  readonly #groups: ParameterGroups
+  readonly #clock = new PhaseClock()
+
+  /** Throws ERR_OPTION and ERR_SHAPE with the name of the group, field or parameter that is wrong. */
+  constructor(device: Device, groups: readonly ParameterGroupOptions[], options: OptimizerOptions = {}) {
+    checkGroups(groups)
+    this.parameters = groups.flatMap(({ params }) => params)
+    this.#values = this.parameters.map(({ value }) => value)
+    const split = groups.map(({ params, ...shared }) => ({ parameters: params, options: shared }))
+    this.#groups = new ParameterGroups(device, split, options, this.#clock)
+  }
+
+  /** Steps made so far; the next one is `steps + 1`. */
+  get steps(): number {
+    return this.#groups.steps
+  }
+
+  /**
+   * One step: updates the values of all parameters that have a gradient.
+   *
+   * @param gradients one Float32Array a parameter, in the order of `parameters` or by name; null leaves a parameter,
+   *   its state and its counters alone.
+   * @throws ERR_SHAPE for missing, unknown or misfitting gradients, with nothing changed; ERR_NOT_CONVERGED when a factor
+   *   failed too often: no parameter has moved, but statistics have, so go on from a checkpoint.
+   */
+  step(gradients: GradientInput): void {
+    const steps = this.#groups.advance(orderGradients(this.parameters, gradients), this.#values)
+    this.#clock.time('apply', () => {
+      let index = 0
+      for (const { directions, lr, shrinkage } of steps) {
+        for (const direction of directions) {
+          if (direction !== null) descend(this.#values[index]!, lr, direction, shrinkage)
+          index++
+        }
+      }
+    })
+  }
+
+  /** Copies of everything that a bit-exact continuation needs, the parameters' values excepted. */
+  stateDict(): OptimizerState {
+    return this.#groups.stateDict()
+  }
+
+  /**
+   * Continues from a saved state. Everything is compared before anything is written.
+   *
+   * @throws ERR_STATE for another schema or version, or listing every key that is missing, unknown, or of another size.
+   */
+  loadStateDict(saved: OptimizerState): void {
+    this.#groups.loadStateDict(saved)
+  }
+
+  /** The plan: buckets, kernels, bytes, floating-point operations, native calls. */
+  describe(): OptimizerPlan {
+    return this.#groups.describe()
+  }
+
+  /** Failures, rungs of the recovery ladder and residuals, by factor; gradients that were not finite, by parameter. */
+  report(): OptimizerReport {
+    return this.#groups.report()
+  }
+
+  /** Milliseconds spent so far on statistics, refreshes, and everything else of the steps (apply). */
+  timings(): PhaseTimes {
+    return this.#groups.timings()
+  }
+
+  /** Frees native memory. The values of the parameters stay. */
+  dispose(): void {
+    this.#groups.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+const GROUP_KEYS = ['params', 'rule', 'lr', 'weightDecay', 'weightDecayMode', 'peakLr']
+
+function checkGroups(groups: readonly ParameterGroupOptions[]): void {
+  if (!Array.isArray(groups)) throw optionError('Optimizer', 'groups', groups, 'a list of { params, rule, lr }')
+  const names = new Set<string>()
+  groups.forEach((options: ParameterGroupOptions, index) => {
+    const owner = `group ${index}`
+    const { params } = options
+    checkFields(owner, options, GROUP_KEYS)
+    if (!Array.isArray(params)) throw optionError(owner, 'params', params, 'a list of parameters')
+    for (const parameter of params) checkParameter(owner, parameter, names)
+  })
+}
+
+function checkParameter(owner: string, { name, shape, value }: Parameter, names: Set<string>): void {
+  if (typeof name !== 'string' || name === '') throw optionError(owner, 'params[].name', name, 'a non-empty string')
+  if (names.has(name)) throw optionError(owner, 'params[].name', name, 'a name that no other parameter has')
+  names.add(name)
+  if (!(value instanceof Float32Array)) throw optionError(owner, `${name}.value`, value, 'a Float32Array')
+  const isShape = Array.isArray(shape) && shape.every((dimension) => Number.isInteger(dimension) && dimension >= 0)
+  if (!isShape) throw optionError(owner, `${name}.shape`, shape, 'a list of integers >= 0')
+  if (elements(shape) !== value.length) {
+    throw new KronrootError(
+      'ERR_SHAPE',
+      `${owner}: ${name} has shape [${shape.join(', ')}], ${elements(shape)} elements, but a value of ${value.length}`,
+    )
+  }
+}

@@ -1,0 +1,194 @@
+import type { Device } from '../device.js'
+import { checkFields, KronrootError, shown } from '../errors.js'
+import { oneOf } from '../schedule/validate.js'
+import { PhaseClock, type PhaseTimes } from './clock.js'
+import { planText } from './describe.js'
+import { allFinite } from './elementwise.js'
+import { type GroupOptions, type GroupStep, ParameterGroup } from './group.js'
+import type { Gradients, ParameterSpec, RulePlan, SolveReport } from './rule.js'
+import { loadSlots, type Slot, type StateDict, saveSlots } from './slots.js'
+
+/** Options of all groups together. */
+export interface OptimizerOptions {
+  /**
+   * A gradient with a NaN or an infinity: `skip` (default) leaves its parameter and its state alone in this step and
+   * counts it in `report()`; `throw` raises ERR_NON_FINITE before anything is touched.
+   */
+  readonly nonFinite?: 'skip' | 'throw'
+}
+
+/** A saved optimizer: plain data. */
+export interface OptimizerState {
+  readonly schema: 'kronroot.optimizer'
+  readonly version: 1
+  readonly step: number
+  /** Arrays by `rule:parameter/field`. */
+  readonly state: StateDict
+}
+
+/** What an optimizer holds and does. */
+export interface OptimizerPlan {
+  readonly groups: readonly RulePlan[]
+  readonly bytes: number
+  readonly flopsPerStep: number
+  readonly flopsPerRefresh: number
+  readonly nativeCallsPerStep: number
+  readonly nativeCallsPerRefresh: number
+  /** The same, for people. */
+  readonly text: string
+}
+
+/** Health of an optimizer since it was made or loaded. */
+export interface OptimizerReport {
+  readonly steps: number
+  /** Matrices that were not answered, over all solves. */
+  readonly failures: number
+  /** Steps in which a parameter was left alone because its gradient was not finite, by parameter. */
+  readonly nonFinite: Readonly<Record<string, number>>
+  readonly groups: readonly { readonly rule: string; readonly solves: readonly SolveReport[] }[]
+}
+
+const SCHEMA = 'kronroot.optimizer'
+const VERSION = 1
+
+/**
+ * The rules of all groups with their states and the count of steps: what an optimizer is, but for where its parameters
+ * live. `Optimizer` drives it over Float32Arrays in place, the integrations over the arrays of a framework.
+ */
+export class ParameterGroups {
+  /** All parameters, group after group. */
+  readonly parameters: readonly ParameterSpec[]
+  readonly #groups: readonly ParameterGroup[]
+  readonly #clock: PhaseClock
+  readonly #throwsOnNonFinite: boolean
+  readonly #nonFinite: Map<string, number> = new Map()
+  #step = 0
+  #isDisposed = false
+
+  /** Throws ERR_OPTION or ERR_SHAPE, naming the group and the field or parameter; then no memory is held. */
+  constructor(
+    device: Device,
+    groups: readonly { readonly parameters: readonly ParameterSpec[]; readonly options: GroupOptions }[],
+    options: OptimizerOptions,
+    clock = new PhaseClock(),
+  ) {
+    checkFields('Optimizer', options, ['nonFinite'])
+    const nonFinite = oneOf('Optimizer', 'nonFinite', options.nonFinite ?? 'skip', ['skip', 'throw'])
+    this.#throwsOnNonFinite = nonFinite === 'throw'
+    this.#clock = clock
+    this.parameters = groups.flatMap(({ parameters }) => parameters)
+    const created: ParameterGroup[] = []
+    try {
+      groups.forEach((group, index) => {
+        created.push(new ParameterGroup(`group ${index}`, device, group.parameters, group.options))
+      })
+    } catch (error) {
+      for (const group of created) group.dispose()
+      throw error
+    }
+    this.#groups = created
+  }
+
+  /** Steps made so far. */
+  get steps(): number {
+    return this.#step
+  }
+
+  /** Whether weight decay needs the values of the parameters. */
+  get needsValues(): boolean {
+    return this.#groups.some((group) => group.needsValues)
+  }
+
+  /**
+   * Advances all rules by one step. Gradients (and values) are in the order of `parameters`; nothing of them is changed.
+   * The step counts when all groups have answered.
+   */
+  advance(gradients: Gradients, values: readonly Float32Array[] | undefined): readonly GroupStep[] {
+    this.#assertUsable()
+    const finite = this.#withoutNonFinite(gradients)
+    const step = this.#step + 1
+    let first = 0
+    const steps = this.#groups.map((group) => {
+      const last = first + group.parameters.length
+      const answer = group.advance(finite.slice(first, last), values?.slice(first, last), step, this.#clock)
+      first = last
+      return answer
+    })
+    this.#step = step
+    return steps
+  }
+
+  stateDict(): OptimizerState {
+    this.#assertUsable()
+    return { schema: SCHEMA, version: VERSION, step: this.#step, state: saveSlots(this.#slots()) }
+  }
+
+  loadStateDict(saved: OptimizerState): void {
+    this.#assertUsable()
+    if (saved?.schema !== SCHEMA || saved.version !== VERSION) {
+      const got = `${shown(saved?.schema)} version ${shown(saved?.version)}`
+      throw new KronrootError(
+        'ERR_STATE',
+        `loadStateDict: the state must be of ${SCHEMA} version ${VERSION}, got ${got}`,
+      )
+    }
+    if (!Number.isInteger(saved.step) || saved.step < 0) {
+      throw new KronrootError('ERR_STATE', `loadStateDict: step must be an integer >= 0, got ${shown(saved.step)}`)
+    }
+    loadSlots(this.#slots(), saved.state)
+    this.#step = saved.step
+  }
+
+  describe(): OptimizerPlan {
+    const groups = this.#groups.map((group) => group.describe())
+    const sum = (pick: (plan: RulePlan) => number) => groups.reduce((total, plan) => total + pick(plan), 0)
+    return {
+      groups,
+      bytes: sum((plan) => plan.bytes),
+      flopsPerStep: sum((plan) => plan.flopsPerStep),
+      flopsPerRefresh: sum((plan) => plan.flopsPerRefresh),
+      nativeCallsPerStep: sum((plan) => plan.nativeCallsPerStep),
+      nativeCallsPerRefresh: sum((plan) => plan.nativeCallsPerRefresh),
+      text: groups.map((plan, index) => planText(plan, `group ${index}`)).join('\n'),
+    }
+  }
+
+  report(): OptimizerReport {
+    const groups = this.#groups.map((group) => ({ rule: group.rule.name, solves: group.report() }))
+    const solves = groups.flatMap((group) => group.solves)
+    return {
+      steps: this.#step,
+      failures: solves.reduce((total, { failures }) => total + failures, 0),
+      nonFinite: Object.fromEntries(this.#nonFinite),
+      groups,
+    }
+  }
+
+  timings(): PhaseTimes {
+    return this.#clock.times()
+  }
+
+  dispose(): void {
+    if (this.#isDisposed) return
+    this.#isDisposed = true
+    for (const group of this.#groups) group.dispose()
+  }
+
+  #slots(): readonly Slot[] {
+    return this.#groups.flatMap((group) => group.slots())
+  }
+
+  #assertUsable(): void {
+    if (this.#isDisposed) throw new KronrootError('ERR_DISPOSED', 'the optimizer was disposed')
+  }
+
+  #withoutNonFinite(gradients: Gradients): Gradients {
+    const isBad = gradients.map((gradient) => gradient !== null && !allFinite(gradient))
+    const names = this.parameters.filter((_, index) => isBad[index]).map(({ name }) => name)
+    if (names.length > 0 && this.#throwsOnNonFinite) {
+      throw new KronrootError('ERR_NON_FINITE', `step: the gradients of ${names.join(', ')} are not finite`)
+    }
+    for (const name of names) this.#nonFinite.set(name, (this.#nonFinite.get(name) ?? 0) + 1)
+    return gradients.map((gradient, index) => (isBad[index] ? null : gradient))
+  }
+}

@@ -1,0 +1,75 @@
+import type { Device } from '../device.js'
+import type { ParameterSpec } from '../precondition/plan.js'
+import type { SolveSummary } from '../precondition/recovery.js'
+import type { PhaseClock } from './clock.js'
+import type { Slot } from './slots.js'
+
+export type { ParameterSpec } from '../precondition/plan.js'
+
+/** One array a parameter, row-major fp32; null where a parameter has no gradient in this step. */
+export type Gradients = readonly (Float32Array | null)[]
+
+/** What a rule is told at a step. */
+export interface RuleContext {
+  /** Counted from 1. */
+  readonly step: number
+  /** Learning rate of this step. */
+  readonly lr: number
+  /** Values of the parameters before the step, for rules that look at them. Not to be changed. */
+  readonly parameters?: readonly Float32Array[]
+  readonly clock: PhaseClock
+}
+
+/** Blocks of one shape and what a step does with them. */
+export interface BucketPlan {
+  readonly shape: readonly number[]
+  readonly blocks: number
+  /** Native operations, in order, as in `gram x 2`. */
+  readonly kernels: readonly string[]
+}
+
+/** What a rule holds and does for its parameters: counts, not measurements. */
+export interface RulePlan {
+  readonly rule: string
+  readonly parameters: number
+  readonly elements: number
+  readonly buckets: readonly BucketPlan[]
+  /** Bytes of state, of gradients and directions in flight, native and JavaScript together. */
+  readonly bytes: number
+  /** Floating-point operations of a step without refresh. */
+  readonly flopsPerStep: number
+  /** Floating-point operations that a refresh adds (estimated: the root solver chooses its method). */
+  readonly flopsPerRefresh: number
+  readonly nativeCallsPerStep: number
+  readonly nativeCallsPerRefresh: number
+}
+
+/** How the solves of one factor, or of one orthogonalization, have gone. */
+export interface SolveReport extends SolveSummary {
+  /** For example `128x64 dimension 0`. */
+  readonly factor: string
+}
+
+/**
+ * A pure transformation of gradients with explicit state. A rule object holds options only and may serve any number of
+ * groups; everything that changes is in the state that `init` makes and the other methods are given.
+ *
+ * A rule returns directions D; whoever drives it applies  W <- W - lr (D + wd W).
+ */
+export interface Rule<State = unknown> {
+  readonly name: string
+  /** State for the parameters of one group. Throws ERR_SHAPE where the rule does not take a shape. */
+  init(parameters: readonly ParameterSpec[], device: Device): State
+  /**
+   * Directions for the gradients, null for null. A parameter without a gradient keeps its state to the bit. Returned
+   * arrays may be the gradients or buffers of the state: they are read-only and valid until the next call.
+   */
+  update(gradients: Gradients, state: State, context: RuleContext): Gradients
+  describe(state: State): RulePlan
+  /** Everything that must be saved for a bit-exact continuation. */
+  slots(state: State): readonly Slot[]
+  /** Health of the solves so far; rules that solve nothing return []. */
+  report(state: State): readonly SolveReport[]
+  /** Frees native memory. */
+  dispose(state: State): void
+}

@@ -1,0 +1,106 @@
+import { KronrootError, shown } from '../errors.js'
+import type { Tensor } from '../tensor.js'
+
+/** Element types of saved state. */
+export type StateArray = Float32Array | Float64Array | Int32Array | Uint8Array
+
+/** Saved arrays by key. Plain data: survives structuredClone, and maps one to one onto a safetensors file. */
+export type StateDict = Record<string, StateArray>
+
+/**
+ * Arrays of equal length and type in a rule's state, as a checkpoint sees them: one, or the blocks of one tensor. A key
+ * starts with the name of its parameter.
+ */
+export interface Slot {
+  readonly keys: readonly string[]
+  /** Elements of each array. */
+  readonly length: number
+  readonly kind: 'f32' | 'f64' | 'i32' | 'u8'
+  /** Fresh copies, one a key. */
+  read(): readonly StateArray[]
+  /** Takes one array a key. */
+  write(saved: readonly StateArray[]): void
+}
+
+/** A slot over a typed array, by default all of it. */
+export function arraySlot(key: string, array: StateArray, start = 0, length = array.length): Slot {
+  return {
+    keys: [key],
+    length,
+    kind: kindOf(array),
+    read: () => [array.slice(start, start + length)],
+    write: ([saved]) => array.set(saved!, start),
+  }
+}
+
+/**
+ * A slot over an fp32 tensor whose leading dimension counts blocks. Block b is saved under keys[b], so that a checkpoint
+ * does not depend on which blocks happened to be stacked together.
+ */
+export function blockSlot(tensor: Tensor, keys: readonly string[]): Slot {
+  const length = tensor.size / keys.length
+  return {
+    keys,
+    length,
+    kind: 'f32',
+    read: () => {
+      const data = tensor.data()
+      return keys.map((_, block) => data.slice(block * length, (block + 1) * length))
+    },
+    write: (saved) => {
+      const data = new Float32Array(tensor.size)
+      saved.forEach((array, block) => {
+        data.set(array, block * length)
+      })
+      tensor.write(data)
+    },
+  }
+}
+
+/** The same slot under other keys. */
+export function renamedSlot(slot: Slot, rename: (key: string) => string): Slot {
+  return { ...slot, keys: slot.keys.map(rename) }
+}
+
+/** All arrays by key. */
+export function saveSlots(slots: readonly Slot[]): StateDict {
+  return Object.fromEntries(
+    slots.flatMap((slot) => {
+      const arrays = slot.read()
+      return slot.keys.map((key, index) => [key, arrays[index]!] as const)
+    }),
+  )
+}
+
+/**
+ * Writes saved arrays back. Everything is compared first: on any missing or unknown key, or an array of another length
+ * or type, nothing is written and ERR_STATE lists every difference.
+ */
+export function loadSlots(slots: readonly Slot[], saved: StateDict): void {
+  const expected = new Set(slots.flatMap((slot) => slot.keys))
+  const differences = [
+    ...slots.flatMap((slot) => slot.keys.flatMap((key) => difference(slot, key, saved[key]))),
+    ...Object.keys(saved)
+      .filter((key) => !expected.has(key))
+      .map((key) => `${key} is unknown here`),
+  ]
+  if (differences.length > 0) {
+    throw new KronrootError('ERR_STATE', `state does not fit this optimizer: ${differences.join('; ')}`)
+  }
+  for (const slot of slots) slot.write(slot.keys.map((key) => saved[key]!))
+}
+
+function difference(slot: Slot, key: string, saved: StateArray | undefined): readonly string[] {
+  if (saved === undefined) return [`${key} is missing`]
+  const isTyped = ArrayBuffer.isView(saved)
+  if (!isTyped) return [`${key} is ${shown(saved)}, expected a typed array`]
+  const kind = kindOf(saved)
+  if (kind === slot.kind && saved.length === slot.length) return []
+  return [`${key} is ${kind}[${saved.length}], expected ${slot.kind}[${slot.length}]`]
+}
+
+function kindOf(array: StateArray): Slot['kind'] {
+  if (array instanceof Float32Array) return 'f32'
+  if (array instanceof Float64Array) return 'f64'
+  return array instanceof Int32Array ? 'i32' : 'u8'
+}

@@ -1,0 +1,5 @@
+export { product, type Stretch, sequence } from './compose.js'
+export { constant } from './constant.js'
+export { type CosineOptions, cosine } from './cosine.js'
+export { type LinearDecayOptions, type LinearWarmupOptions, linearDecay, linearWarmup } from './linear.js'
+export { type Schedule, valueAt } from './schedule.js'

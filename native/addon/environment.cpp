@@ -1,0 +1,148 @@
+#include "environment.hpp"
+
+#include "handles.hpp"
+#include "job.hpp"
+#include "napi.hpp"
+
+namespace kronroot::addon {
+namespace {
+
+using Hold = std::shared_ptr<Environment>;
+
+void let_go(napi_env, void* hold, void*) { std::unique_ptr<Hold>(static_cast<Hold*>(hold)); }
+
+constexpr int64_t sweep_every_bytes = int64_t{32} << 20;
+
+}  // namespace
+
+Environment& Environment::attach(napi_env env) {
+  auto hold = std::make_unique<Hold>(std::make_shared<Environment>(env));
+  Environment& environment = **hold;
+  require(env, napi_set_instance_data(env, hold.get(), let_go, nullptr), "instance data");
+  hold.release();
+  // Cleanup hooks run last in, first out. The channel adds one of its own when it is created, so ours, added after it,
+  // drains the jobs while the channel still stands.
+  environment.open_channel();
+  require(env,
+          napi_add_env_cleanup_hook(
+              env, [](void* data) { static_cast<Environment*>(data)->close(); }, &environment),
+          "cleanup hook");
+  return environment;
+}
+
+void Environment::open_channel() {
+  napi_value name = make_text(env_, "kronroot");
+  auto hold = std::make_unique<Hold>(shared_from_this());
+  const auto settle = [](napi_env env, napi_value, void* context, void*) {
+    if (env) static_cast<Environment*>(context)->settle_finished();
+  };
+  require(
+      env_,
+      napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, hold.get(), let_go, this, settle, &channel_),
+      "thread-safe function");
+  hold.release();
+  // Only jobs in flight keep the event loop alive.
+  require(env_, napi_unref_threadsafe_function(env_, channel_), "unref");
+}
+
+std::shared_ptr<Storage> Environment::allocate(const std::shared_ptr<Device>& device, int64_t bytes) {
+  allocated_since_sweep_ += bytes;
+  if (allocated_since_sweep_ >= sweep_every_bytes) sweep();
+  std::shared_ptr<Storage> storage;
+  try {
+    storage = std::make_shared<Storage>(device, bytes);
+  } catch (const Failure& failure) {
+    if (failure.code() != Failure::out_of_memory) throw;
+    sweep();
+    storage = std::make_shared<Storage>(device, bytes);
+  }
+  int64_t total = 0;
+  napi_adjust_external_memory(env_, bytes, &total);
+  return storage;
+}
+
+void Environment::released(int64_t bytes) {
+  int64_t total = 0;
+  napi_adjust_external_memory(env_, -bytes, &total);
+}
+
+void Environment::sweep() {
+  allocated_since_sweep_ = 0;
+  napi_handle_scope scope = nullptr;
+  require(env_, napi_open_handle_scope(env_, &scope), "handle scope");
+  for (TensorHandle* tensor : tensors_) {
+    napi_value object = nullptr;
+    if (napi_get_reference_value(env_, tensor->reference, &object) == napi_ok && !object) tensor->drop();
+  }
+  napi_close_handle_scope(env_, scope);
+}
+
+void Environment::drop_tensors_of(const Device& device) {
+  for (TensorHandle* tensor : tensors_) {
+    if (tensor->storage() && tensor->storage()->device().get() == &device) tensor->drop();
+  }
+}
+
+uint32_t Environment::submit(std::shared_ptr<Job> job) {
+  const uint32_t number = ++last_number_;
+  job->number = number;
+  if (jobs_.empty()) require(env_, napi_ref_threadsafe_function(env_, channel_), "ref");
+  jobs_.emplace(number, job);
+  {
+    const std::lock_guard lock(mutex_);
+    ++active_;
+  }
+  try {
+    Dispatcher::instance().push(job);
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    --active_;
+    jobs_.erase(number);
+    if (jobs_.empty()) napi_unref_threadsafe_function(env_, channel_);
+    throw;
+  }
+  return number;
+}
+
+void Environment::cancel(uint32_t number) {
+  const auto found = jobs_.find(number);
+  if (found != jobs_.end()) found->second->cancel();
+}
+
+void Environment::finished(std::shared_ptr<Job> job) {
+  const std::lock_guard lock(mutex_);
+  if (!closing_) {
+    finished_.push_back(std::move(job));
+    napi_call_threadsafe_function(channel_, nullptr, napi_tsfn_nonblocking);
+  }
+  --active_;
+  drained_.notify_all();
+}
+
+void Environment::settle_finished() {
+  for (;;) {
+    std::shared_ptr<Job> job;
+    {
+      const std::lock_guard lock(mutex_);
+      if (finished_.empty()) return;
+      job = std::move(finished_.front());
+      finished_.pop_front();
+    }
+    jobs_.erase(job->number);
+    if (jobs_.empty()) napi_unref_threadsafe_function(env_, channel_);
+    job->settle(env_);
+  }
+}
+
+void Environment::close() {
+  for (const auto& [number, job] : jobs_) job->cancel();
+  std::unique_lock lock(mutex_);
+  closing_ = true;
+  active_ -= Dispatcher::instance().withdraw(*this);
+  drained_.wait(lock, [&] { return active_ == 0; });
+  finished_.clear();
+  jobs_.clear();
+  napi_release_threadsafe_function(channel_, napi_tsfn_release);
+}
+
+}  // namespace kronroot::addon

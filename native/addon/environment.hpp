@@ -1,0 +1,67 @@
+// State of one JavaScript environment (the main thread or one worker): its live tensors and its calls in flight.
+#pragma once
+
+#include <node_api.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "storage.hpp"
+
+namespace kronroot::addon {
+
+class Job;
+class TensorHandle;
+
+class Environment : public std::enable_shared_from_this<Environment> {
+ public:
+  // Makes the state of `env`, owned by the env's instance data, with its cleanup hook.
+  static Environment& attach(napi_env env);
+
+  explicit Environment(napi_env env) : env_(env) {}
+
+  // --- tensors; JavaScript thread only ---
+  void add(TensorHandle& tensor) { tensors_.insert(&tensor); }
+  void remove(TensorHandle& tensor) { tensors_.erase(&tensor); }
+  // Memory for a tensor, told to the garbage collector. First lets go of the memory of tensors whose objects were
+  // collected: Node runs finalizers only when control returns to the event loop, which a synchronous loop never does.
+  std::shared_ptr<Storage> allocate(const std::shared_ptr<Device>& device, int64_t bytes);
+  void released(int64_t bytes);
+  void drop_tensors_of(const Device& device);
+
+  // --- calls in flight ---
+  // JavaScript thread: hands the job to the dispatcher and returns the number by which cancel() knows it.
+  uint32_t submit(std::shared_ptr<Job> job);
+  // JavaScript thread: sets the cancel flag; an unknown number (the job has settled) is ignored.
+  void cancel(uint32_t number);
+  // Dispatcher thread: the job has run; its promise is settled on the JavaScript thread soon.
+  void finished(std::shared_ptr<Job> job);
+
+ private:
+  void open_channel();
+  void sweep();
+  void settle_finished();
+  // The env goes away: cancels its jobs and waits until none runs.
+  void close();
+
+  napi_env env_;
+  std::unordered_set<TensorHandle*> tensors_;
+  int64_t allocated_since_sweep_ = 0;
+
+  napi_threadsafe_function channel_ = nullptr;
+  std::unordered_map<uint32_t, std::shared_ptr<Job>> jobs_;  // JavaScript thread only
+  uint32_t last_number_ = 0;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable drained_;
+  std::deque<std::shared_ptr<Job>> finished_;
+  int64_t active_ = 0;  // handed to the dispatcher and not yet back
+  bool closing_ = false;
+};
+
+}  // namespace kronroot::addon

@@ -1,0 +1,200 @@
+#include "handles.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "backends.hpp"
+
+namespace kronroot::addon {
+namespace {
+
+constexpr napi_type_tag device_tag{0x6b726f6e726f6f74, 0x8f1c2d7a5e9b4306};
+constexpr napi_type_tag tensor_tag{0x6b726f6e726f6f74, 0x21d4b68ce07f9a53};
+constexpr int64_t most_bytes = int64_t{1} << 53;
+
+// Asked first: the type-tag functions raise a TypeError of their own for undefined and null.
+bool is_object(napi_env env, napi_value value) {
+  napi_valuetype type = napi_undefined;
+  return napi_typeof(env, value, &type) == napi_ok && type == napi_object;
+}
+
+void* unwrap(napi_env env, napi_value value, const napi_type_tag& tag, const char* name, const char* type) {
+  bool ours = false;
+  void* handle = nullptr;
+  if (!is_object(env, value) || napi_check_object_type_tag(env, value, &tag, &ours) != napi_ok || !ours ||
+      napi_unwrap(env, value, &handle) != napi_ok) {
+    throw Failure(Failure::argument, std::string(name) + " must be a " + type);
+  }
+  return handle;
+}
+
+void finalize_device(napi_env, void* data, void*) { std::unique_ptr<DeviceHandle>(static_cast<DeviceHandle*>(data)); }
+
+void finalize_tensor(napi_env env, void* data, void*) {
+  const std::unique_ptr<TensorHandle> tensor(static_cast<TensorHandle*>(data));
+  napi_delete_reference(env, tensor->reference);
+}
+
+void mark(napi_env env, napi_value object, const napi_type_tag& tag, const char* type) {
+  if (is_object(env, object) && napi_type_tag_object(env, object, &tag) == napi_ok) return;
+  throw Failure(Failure::argument, std::string("a ") + type + " must be built on an object of its own");
+}
+
+int64_t element_bytes(kr_dtype dtype) { return dtype == KR_F32 ? sizeof(float) : sizeof(double); }
+
+// A typed array of the tensor's dtype and size.
+View matching_view(const Arguments& arguments, size_t index, const char* name, const TensorHandle& tensor) {
+  const View view = view_of(arguments.env(), arguments[index], name);
+  const bool f32 = tensor.dtype() == KR_F32;
+  if (view.type != (f32 ? napi_float32_array : napi_float64_array)) {
+    throw Failure(Failure::dtype, std::string(name) + " must be a " + (f32 ? "Float32Array" : "Float64Array") +
+                                      ", the tensor is " + (f32 ? "f32" : "f64"));
+  }
+  if (view.length != static_cast<uint64_t>(tensor.elements())) {
+    throw Failure(Failure::buffer, std::string(name) + " has " + std::to_string(view.length) +
+                                       " elements, the tensor has " + std::to_string(tensor.elements()));
+  }
+  return view;
+}
+
+}  // namespace
+
+TensorHandle::TensorHandle(std::shared_ptr<Environment> environment, std::shared_ptr<Storage> storage, kr_dtype dtype,
+                           int64_t batch, int64_t rows, int64_t cols)
+    : environment_(std::move(environment)),
+      storage_(std::move(storage)),
+      dtype_(dtype),
+      batch_(batch),
+      rows_(rows),
+      cols_(cols) {
+  environment_->add(*this);
+}
+
+TensorHandle::~TensorHandle() {
+  drop();
+  environment_->remove(*this);
+}
+
+void TensorHandle::drop() {
+  if (!storage_) return;
+  environment_->released(storage_->bytes());
+  storage_.reset();
+}
+
+kr_batch TensorHandle::matrices() const {
+  return {storage_->data(), dtype_, 0, batch_, rows_, cols_, cols_, rows_ * cols_};
+}
+
+kr_batch TensorHandle::columns() const { return {storage_->data(), dtype_, 0, batch_ * rows_, cols_, 1, 1, cols_}; }
+
+DeviceHandle& device_of(napi_env env, napi_value value, const char* name) {
+  auto& handle = *static_cast<DeviceHandle*>(unwrap(env, value, device_tag, name, "Device"));
+  if (!handle.device) throw Failure(Failure::disposed, std::string(name) + " was disposed");
+  return handle;
+}
+
+TensorHandle& tensor_of(napi_env env, napi_value value, const char* name) {
+  auto& handle = *static_cast<TensorHandle*>(unwrap(env, value, tensor_tag, name, "Tensor"));
+  if (!handle.storage()) throw Failure(Failure::disposed, std::string(name) + " was disposed");
+  return handle;
+}
+
+napi_value open_device(const Arguments& arguments) {
+  const napi_env env = arguments.env();
+  const std::string backend = arguments.text(1, "backend");
+  const std::string isa = arguments.is_nullish(4) ? std::string() : arguments.text(4, "isa");
+  kr_device_options options{};
+  options.ordinal = static_cast<int32_t>(arguments.integer(2, "ordinal", 0, INT32_MAX));
+  options.threads = static_cast<int32_t>(arguments.integer(3, "threads", 0, INT32_MAX));
+  options.isa = isa.empty() ? nullptr : isa.c_str();
+  auto handle = std::make_unique<DeviceHandle>(DeviceHandle{std::make_shared<Device>(backend_named(backend), options)});
+  const kr_device_info info = handle->device->info();
+
+  mark(env, arguments[0], device_tag, "Device");
+  require(env, napi_wrap(env, arguments[0], handle.get(), finalize_device, nullptr, nullptr), "wrap");
+  handle.release();
+
+  napi_value result = nullptr;
+  require(env, napi_create_object(env, &result), "object");
+  set(env, result, "name", make_text(env, info.name));
+  set(env, result, "isa", make_text(env, info.isa));
+  set(env, result, "threads", make_number(env, info.threads));
+  return result;
+}
+
+napi_value device_memory(const Arguments& arguments) {
+  const napi_env env = arguments.env();
+  const Device& device = *device_of(env, arguments[0], "device").device;
+  napi_value result = nullptr;
+  require(env, napi_create_object(env, &result), "object");
+  set(env, result, "bytes", make_number(env, static_cast<double>(device.bytes())));
+  set(env, result, "tensors", make_number(env, static_cast<double>(device.tensors())));
+  return result;
+}
+
+napi_value dispose_device(const Arguments& arguments) {
+  DeviceHandle& handle = device_of(arguments.env(), arguments[0], "device");
+  arguments.environment().drop_tensors_of(*handle.device);
+  handle.device.reset();
+  return nullptr;
+}
+
+napi_value create_tensor(const Arguments& arguments) {
+  const napi_env env = arguments.env();
+  Environment& environment = arguments.environment();
+  const std::shared_ptr<Device>& device = device_of(env, arguments[1], "device").device;
+  const auto dtype = static_cast<kr_dtype>(arguments.integer(2, "dtype", KR_F32, KR_F64));
+  const int64_t batch = arguments.integer(3, "batch", 0, most_bytes);
+  const int64_t rows = arguments.integer(4, "rows", 0, most_bytes);
+  const int64_t cols = arguments.integer(5, "cols", 0, most_bytes);
+  const bool zeroed = arguments.integer(6, "zeroed", 0, 1) != 0;
+  // With extents of 0 counted as 1, so that no product of some of the extents overflows either.
+  int64_t extent = 0;
+  if (__builtin_mul_overflow(std::max<int64_t>(batch, 1), std::max<int64_t>(rows, 1), &extent) ||
+      __builtin_mul_overflow(extent, std::max<int64_t>(cols, 1), &extent) || extent > most_bytes / 8) {
+    throw Failure(Failure::shape, "shape: the tensor would be larger than 2^53 bytes");
+  }
+  const int64_t bytes = batch * rows * cols * element_bytes(dtype);
+
+  auto storage = environment.allocate(device, bytes);
+  if (zeroed) {
+    const double zero = 0;
+    storage->fill(0, bytes, &zero, sizeof zero);
+  }
+  auto tensor =
+      std::make_unique<TensorHandle>(environment.shared_from_this(), std::move(storage), dtype, batch, rows, cols);
+  mark(env, arguments[0], tensor_tag, "Tensor");
+  require(env, napi_wrap(env, arguments[0], tensor.get(), finalize_tensor, nullptr, &tensor->reference), "wrap");
+  tensor.release();
+  return nullptr;
+}
+
+napi_value write_tensor(const Arguments& arguments) {
+  const TensorHandle& tensor = tensor_of(arguments.env(), arguments[0], "tensor");
+  const View view = matching_view(arguments, 1, "data", tensor);
+  Storage& storage = *tensor.storage();
+  if (storage.readers + storage.writers > 0) {
+    throw Failure(Failure::alias, "tensor is in use by an asynchronous call; await it before writing");
+  }
+  storage.upload(0, view.data, storage.bytes());
+  return nullptr;
+}
+
+napi_value read_tensor(const Arguments& arguments) {
+  const TensorHandle& tensor = tensor_of(arguments.env(), arguments[0], "tensor");
+  const View view = matching_view(arguments, 1, "into", tensor);
+  const Storage& storage = *tensor.storage();
+  if (storage.writers > 0) {
+    throw Failure(Failure::alias, "tensor is being written by an asynchronous call; await it before reading");
+  }
+  storage.download(view.data);
+  return nullptr;
+}
+
+napi_value dispose_tensor(const Arguments& arguments) {
+  static_cast<TensorHandle*>(unwrap(arguments.env(), arguments[0], tensor_tag, "tensor", "Tensor"))->drop();
+  return nullptr;
+}
+
+}  // namespace kronroot::addon

@@ -1,0 +1,157 @@
+#include "operations.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace kronroot::addon {
+namespace {
+
+using enum Operand::Role;
+using enum Operand::Layout;
+
+// Reads one option after the other. Their meaning is checked by lib/linalg (with the names users know) and again by
+// the backends.
+class Reader {
+ public:
+  Reader(const Arguments& arguments, size_t first) : arguments_(arguments), next_(first) {}
+  int32_t integer() { return static_cast<int32_t>(arguments_.integer(next_++, "option", INT32_MIN, INT32_MAX)); }
+  double real() { return arguments_.number(next_++, "option"); }
+  // A Float64Array, copied; nothing for null.
+  std::vector<double> reals() {
+    const size_t index = next_++;
+    if (arguments_.is_nullish(index)) return {};
+    const View view = view_of(arguments_.env(), arguments_[index], "option");
+    if (view.type != napi_float64_array) throw Failure(Failure::argument, "option must be a Float64Array");
+    const double* data = static_cast<const double*>(view.data);
+    return {data, data + view.length};
+  }
+
+ private:
+  const Arguments& arguments_;
+  size_t next_;
+};
+
+// The entry of the table, or KR_NOT_COMPILED where the backend has none.
+template <typename Entry, typename... Rest>
+kr_code entry(Entry function, const Rest&... rest) {
+  return function ? function(rest...) : KR_NOT_COMPILED;
+}
+
+Options decode_matmul(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  return kr_matmul_options{read.integer(), read.integer(), read.real(), read.real()};
+}
+
+Options decode_gram(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  return kr_gram_options{read.integer(), 0, read.real(), read.real()};
+}
+
+Options decode_eigh(const Arguments&, size_t) { return kr_eigh_options{}; }
+
+Options decode_inverse_root(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  return kr_inverse_root_options{read.integer(), read.integer(), read.integer(), read.integer(),
+                                 read.real(),    read.real(),    read.integer(), read.integer()};
+}
+
+Options decode_orthogonalize(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  OrthogonalizeOptions options{};
+  options.plain.method = read.integer();
+  options.plain.table = read.integer();
+  options.plain.steps = read.integer();
+  options.coefficients = read.reals();
+  options.plain.coefficient_count = static_cast<int32_t>(options.coefficients.size() / 3);
+  options.plain.polar_express_lower = read.real();
+  options.plain.polar_express_cushion = read.real();
+  options.plain.safety = read.real();
+  return options;
+}
+
+Options decode_cholesky(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  return kr_cholesky_options{read.integer(), 0, read.real()};
+}
+
+Options decode_kron_apply(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  return kr_kron_apply_options{read.integer(), read.integer()};
+}
+
+using Backend = const kr_backend;
+
+kr_code matmul(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report*) {
+  return entry(backend.matmul, call, &std::get<kr_matmul_options>(options), d[0], d[1], d[2]);
+}
+
+kr_code gram(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report*) {
+  return entry(backend.gram, call, &std::get<kr_gram_options>(options), d[0], d[1]);
+}
+
+kr_code eigh(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report* reports) {
+  return entry(backend.eigh, call, &std::get<kr_eigh_options>(options), d[0], d[1], d[2], reports);
+}
+
+kr_code inverse_root(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d,
+                     kr_report* reports) {
+  return entry(backend.inverse_root, call, &std::get<kr_inverse_root_options>(options), d[0], d[1], reports);
+}
+
+kr_code orthogonalize(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d,
+                      kr_report* reports) {
+  const auto& held = std::get<OrthogonalizeOptions>(options);
+  kr_orthogonalize_options plain = held.plain;
+  plain.coefficients = held.coefficients.empty() ? nullptr : held.coefficients.data();
+  return entry(backend.orthogonalize, call, &plain, d[0], d[1], reports);
+}
+
+kr_code cholesky(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d,
+                 kr_report* reports) {
+  return entry(backend.cholesky, call, &std::get<kr_cholesky_options>(options), d[0], d[1], reports);
+}
+
+kr_code spd_inverse(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d,
+                    kr_report* reports) {
+  return entry(backend.spd_inverse, call, &std::get<kr_cholesky_options>(options), d[0], d[1], reports);
+}
+
+kr_code spd_solve(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d,
+                  kr_report* reports) {
+  return entry(backend.spd_solve, call, &std::get<kr_cholesky_options>(options), d[0], d[1], d[2], reports);
+}
+
+kr_code kron_apply(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report*) {
+  return entry(backend.kron_apply, call, &std::get<kr_kron_apply_options>(options), d[0], d[1], d[2], d[3]);
+}
+
+}  // namespace
+
+std::span<const Operation> operations() {
+  // Leaked on purpose, like all state of the process: dispatcher threads may outlive static destructors.
+  static const auto& table =
+      *std::make_unique<std::vector<Operation>>(
+           std::vector<Operation>{
+               {"matmul", {{"a", input}, {"b", input}, {"out", output}}, false, decode_matmul, matmul},
+               {"gram", {{"x", input}, {"out", output}}, false, decode_gram, gram},
+               {"eigh",
+                {{"a", input}, {"values", output, columns}, {"vectors", optional_output}},
+                true,
+                decode_eigh,
+                eigh},
+               {"inverseRoot", {{"a", input}, {"out", output}}, true, decode_inverse_root, inverse_root},
+               {"orthogonalize", {{"a", input}, {"out", output}}, true, decode_orthogonalize, orthogonalize},
+               {"cholesky", {{"a", input}, {"out", output}}, true, decode_cholesky, cholesky},
+               {"spdInverse", {{"a", input}, {"out", output}}, true, decode_cholesky, spd_inverse},
+               {"spdSolve", {{"a", input}, {"b", input}, {"out", output}}, true, decode_cholesky, spd_solve},
+               {"kronApply",
+                {{"a", optional_input}, {"x", input}, {"b", optional_input}, {"out", output}},
+                false,
+                decode_kron_apply,
+                kron_apply},
+           })
+           .release();
+  return table;
+}
+
+}  // namespace kronroot::addon

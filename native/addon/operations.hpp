@@ -1,0 +1,49 @@
+// The one place that knows the ops one by one: their operands, how their options arrive from JavaScript, which entry
+// of the backend's table they are.
+#pragma once
+
+#include <array>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "../include/kronroot/backend.h"
+#include "napi.hpp"
+
+namespace kronroot::addon {
+
+struct Operand {
+  enum class Role { input, optional_input, output, optional_output };
+  enum class Layout { matrices, columns };  // a tensor [..., m, n], or [..., n] as columns n x 1
+  const char* name;
+  Role role;
+  Layout layout = Layout::matrices;
+
+  bool is_output() const { return role == Role::output || role == Role::optional_output; }
+  bool is_optional() const { return role == Role::optional_input || role == Role::optional_output; }
+};
+
+struct OrthogonalizeOptions {
+  kr_orthogonalize_options plain;
+  std::vector<double> coefficients;  // plain.coefficients is set to these when the call is made
+};
+
+using Options = std::variant<kr_matmul_options, kr_gram_options, kr_eigh_options, kr_inverse_root_options,
+                             OrthogonalizeOptions, kr_cholesky_options, kr_kron_apply_options>;
+
+inline constexpr size_t most_operands = 4;
+using Descriptors = std::array<const kr_batch*, most_operands>;  // in the order of Operation::operands, null if absent
+
+struct Operation {
+  const char* name;
+  std::vector<Operand> operands;
+  bool has_reports;
+  // Options are numbers from argument `first` on, in the order of the struct of ops.h.
+  Options (*decode)(const Arguments& arguments, size_t first);
+  // KR_NOT_COMPILED without a message when the backend has no such entry.
+  kr_code (*invoke)(const kr_backend&, const kr_call*, const Options&, const Descriptors&, kr_report*);
+};
+
+std::span<const Operation> operations();
+
+}  // namespace kronroot::addon

@@ -1,0 +1,33 @@
+// What an open CPU device holds, and the per-matrix entry points that ops offer each other.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "../include/kronroot/backend.h"
+#include "kernels.hpp"
+
+struct kr_device {
+  const kronroot::cpu::KernelSet* kernels;
+  int threads;
+  std::atomic<int64_t> bytes_allocated{0};
+};
+
+namespace kronroot::cpu {
+
+// The table's entries; one file each. Arguments are checked by core/check.hpp first thing in every entry.
+kr_code matmul(const kr_call*, const kr_matmul_options*, const kr_batch* a, const kr_batch* b, const kr_batch* c);
+kr_code gram(const kr_call*, const kr_gram_options*, const kr_batch* x, const kr_batch* c);
+kr_code eigh(const kr_call*, const kr_eigh_options*, const kr_batch* a, const kr_batch* values, const kr_batch* vectors,
+             kr_report*);
+kr_code inverse_root(const kr_call*, const kr_inverse_root_options*, const kr_batch* a, const kr_batch* x, kr_report*);
+kr_code orthogonalize(const kr_call*, const kr_orthogonalize_options*, const kr_batch* a, const kr_batch* x,
+                      kr_report*);
+kr_code cholesky(const kr_call*, const kr_cholesky_options*, const kr_batch* a, const kr_batch* l, kr_report*);
+kr_code spd_inverse(const kr_call*, const kr_spd_inverse_options*, const kr_batch* a, const kr_batch* x, kr_report*);
+kr_code spd_solve(const kr_call*, const kr_spd_solve_options*, const kr_batch* a, const kr_batch* b, const kr_batch* x,
+                  kr_report*);
+kr_code kron_apply(const kr_call*, const kr_kron_apply_options*, const kr_batch* a, const kr_batch* x,
+                   const kr_batch* b, const kr_batch* y);
+
+}  // namespace kronroot::cpu

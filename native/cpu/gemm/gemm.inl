@@ -1,0 +1,145 @@
+// The matrix product: three loops of cache blocks around the micro-kernel, after Goto and van de Geijn, "Anatomy of
+// high-performance matrix multiplication", ACM TOMS 34 (2008), and Van Zee and van de Geijn, "BLIS", ACM TOMS 41
+// (2015). B is packed in panels as wide as a tile; A is read in place by broadcasts, or copied where its rows lie so
+// far apart that they compete for the same cache sets and pages.
+#pragma once
+
+#include "../isa/vector.inl"
+#include "../kernels.hpp"
+#include "mirror.inl"
+#include "pack.inl"
+#include "tile.inl"
+
+namespace kronroot::cpu {
+namespace {
+
+// A packed panel of B, kMaxDepth x kTileColumns, takes 32 KB at most and stays in the L1 cache; the packed block of B,
+// kMaxDepth x kBlockColumns, takes half of an L2 cache of 1 MB, the block of A an eighth.
+constexpr int64_t kMaxDepth = 256;
+constexpr int64_t kBlockBytes = 2048;
+template <typename T>
+constexpr int64_t kBlockColumns = kBlockBytes / int64_t{sizeof(T)};
+constexpr int64_t kBlockRows = 16 * kTileRows;
+
+inline int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// How a product is carried out; a function of its shape and strides alone.
+struct GemmPlan {
+  int64_t depth;        // of a K block; depends on k alone, so that every element is summed in one fixed order
+  bool packs_b;         // otherwise B is read in place
+  bool copies_a;        // otherwise A is read in place
+  int64_t copy_stride;  // of the copied block of A
+  int64_t b_elements;   // workspace
+  int64_t a_elements;
+};
+
+template <typename T>
+GemmPlan plan_gemm(const Product<T>& p) {
+  GemmPlan plan;
+  const int64_t blocks = p.k > kMaxDepth ? ceil_divide(p.k, kMaxDepth) : 1;
+  plan.depth = ceil_divide(p.k, blocks);
+  // Packing pays when every panel is read by several rows of tiles.
+  plan.packs_b = p.transpose_b || p.m > 2 * kTileRows;
+  constexpr int64_t kFarApart = 2048;  // bytes: half a page
+  plan.copies_a = p.a_stride * int64_t{sizeof(T)} >= kFarApart && p.n > 2 * kTileColumns<T>;
+  // One cache line is added, so that successive rows start in different cache sets.
+  const int64_t line = 64 / int64_t{sizeof(T)};
+  const int64_t block_rows = smaller(p.m, kBlockRows);
+  plan.copy_stride = (p.transpose_a ? ceil_divide(block_rows, line) : ceil_divide(plan.depth, line)) * line + line;
+  const int64_t columns = ceil_divide(smaller(p.n, kBlockColumns<T>), kTileColumns<T>) * kTileColumns<T>;
+  plan.b_elements = plan.packs_b ? plan.depth * columns : 0;
+  plan.a_elements = plan.copies_a ? plan.copy_stride * (p.transpose_a ? plan.depth : block_rows) : 0;
+  return plan;
+}
+
+template <typename T>
+int64_t gemm_workspace(const Product<T>& product) {
+  const GemmPlan plan = plan_gemm(product);
+  return plan.b_elements + plan.a_elements;
+}
+
+// Columns [column, column + columns) of K block [k, k + depth) into panels.
+template <typename T>
+void pack_b(const Product<T>& p, int64_t k, int64_t depth, int64_t column, int64_t columns, T* packed) {
+  for (int64_t j = 0; j < columns; j += kTileColumns<T>, packed += depth * kTileColumns<T>) {
+    const int64_t count = smaller(columns - j, kTileColumns<T>);
+    if (p.transpose_b) {
+      pack_transposed_panel(depth, count, p.b + (column + j) * p.b_stride + k, p.b_stride, packed);
+    } else {
+      pack_panel(depth, count, p.b + k * p.b_stride + column + j, p.b_stride, packed);
+    }
+  }
+}
+
+// One column of tiles: rows [row, row_end) of the panel that starts at `column`. The rows are shared out evenly, since
+// a tile of one row takes as long as one of four.
+template <typename T>
+void compute_panel(const Product<T>& p, Tile<T> tile, int64_t row, int64_t row_end, int64_t column, int64_t columns,
+                   bool b_in_place) {
+  constexpr int kStep = kWidth<T>;
+  const int64_t rows = row_end - row, tiles = ceil_divide(rows, kTileRows);
+  const int all_vectors = columns > kStep ? 2 : 1;
+  const int ragged_count = static_cast<int>(columns - (all_vectors - 1) * kStep);
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int tile_rows = static_cast<int>(rows / tiles + (t < rows % tiles));
+    int vectors = all_vectors;
+    tile.last_count = ragged_count;
+    if (p.triangle == Triangle::mirrored && vectors == 2 && row + tile_rows <= column + kStep) {
+      vectors = 1;  // the second vector lies above the diagonal
+      tile.last_count = kStep;
+    }
+    tile.c = p.c + row * p.c_stride + column;
+    tile_kernel<T>(tile_rows, vectors, b_in_place && tile.last_count < kStep)(tile);
+    tile.a += tile_rows * tile.a_row_step;
+    row += tile_rows;
+  }
+}
+
+template <typename T>
+void gemm(const Product<T>& p, T* workspace) {
+  const GemmPlan plan = plan_gemm(p);
+  T* const packed_b = workspace;
+  T* const copied_a = workspace + plan.b_elements;
+  const bool lower_only = p.triangle == Triangle::mirrored;
+  for (int64_t jc = 0; jc < p.n; jc += kBlockColumns<T>) {
+    const int64_t columns = smaller(p.n - jc, kBlockColumns<T>);
+    int64_t k = 0;
+    do {  // once when k = 0: beta C is due all the same
+      const int64_t depth = smaller(p.k - k, plan.depth);
+      if (plan.packs_b) pack_b(p, k, depth, jc, columns, packed_b);
+      for (int64_t ic = lower_only ? jc : 0; ic < p.m; ic += kBlockRows) {
+        const int64_t rows = smaller(p.m - ic, kBlockRows);
+        const T* a = p.transpose_a ? p.a + k * p.a_stride + ic : p.a + ic * p.a_stride + k;
+        int64_t a_stride = p.a_stride;
+        if (plan.copies_a) {
+          copy_block(p.transpose_a ? depth : rows, p.transpose_a ? rows : depth, a, a_stride, copied_a,
+                     plan.copy_stride);
+          a = copied_a;
+          a_stride = plan.copy_stride;
+        }
+        Tile<T> tile;
+        tile.depth = depth;
+        tile.a_row_step = p.transpose_a ? 1 : a_stride;
+        tile.a_depth_step = p.transpose_a ? a_stride : 1;
+        tile.b_step = plan.packs_b ? kTileColumns<T> : p.b_stride;
+        tile.c_stride = p.c_stride;
+        tile.alpha = p.alpha;
+        tile.beta = k == 0 ? p.beta : T{1};
+        for (int64_t j = 0; j < columns; j += kTileColumns<T>) {
+          const int64_t column = jc + j;
+          const int64_t first_row = lower_only && column > ic ? column : ic;
+          if (first_row >= ic + rows) break;
+          tile.a = a + (first_row - ic) * tile.a_row_step;
+          tile.b = plan.packs_b ? packed_b + j * depth : p.b + k * p.b_stride + column;
+          compute_panel(p, tile, first_row, ic + rows, column, smaller(columns - j, kTileColumns<T>), !plan.packs_b);
+        }
+      }
+      k += depth;
+    } while (k < p.k);
+  }
+  if (lower_only) mirror(p.n, p.c, p.c_stride);
+}
+
+}  // namespace
+}  // namespace kronroot::cpu

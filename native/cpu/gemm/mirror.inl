@@ -1,0 +1,39 @@
+// Copies the strictly lower triangle of a square matrix to the upper one.
+#pragma once
+
+#include "../isa/vector.inl"
+#include "transpose.inl"
+
+namespace kronroot::cpu {
+namespace {
+
+// The block of `rows` x `rows` elements on the diagonal: what lies above it is taken from the transpose.
+template <typename T, int... I>
+inline void mirror_diagonal(T* c, int64_t stride, int rows, std::integer_sequence<int, I...>) {
+  constexpr int kStep = sizeof...(I);
+  constexpr Vec<T> kLane = {I...};
+  Vec<T> block[kStep], mirrored[kStep];
+#pragma GCC unroll 16
+  for (int i = 0; i < kStep; ++i) {
+    block[i] = i < rows ? load_first(c + i * stride, rows) : Vec<T>{};
+    mirrored[i] = block[i];
+  }
+  transpose<T>(mirrored);
+#pragma GCC unroll 16
+  for (int i = 0; i < kStep; ++i) {
+    if (i < rows) store_first(c + i * stride, kLane > broadcast<T>(i) ? mirrored[i] : block[i], rows);
+  }
+}
+
+template <typename T>
+void mirror(int64_t n, T* c, int64_t stride) {
+  constexpr int kStep = kWidth<T>;
+  for (int64_t i = 0; i < n; i += kStep) {
+    const int rows = static_cast<int>(n - i < kStep ? n - i : kStep);
+    transpose<T>(rows, i, c + i * stride, stride, c + i, stride);
+    mirror_diagonal(c + i * (stride + 1), stride, rows, std::make_integer_sequence<int, kStep>{});
+  }
+}
+
+}  // namespace
+}  // namespace kronroot::cpu

@@ -1,0 +1,91 @@
+// The micro-kernel: one tile of C held in registers while the whole depth of a K block passes by.
+#pragma once
+
+#include "../isa/vector.inl"
+
+namespace kronroot::cpu {
+namespace {
+
+// Vectors of accumulators in a row of a tile.
+constexpr int kTileVectors = 2;
+
+// Columns of a full tile, and of a packed panel of B.
+template <typename T>
+constexpr int kTileColumns = kTileVectors* kWidth<T>;
+
+// C[i][j] = alpha sum_k A[i][k] B[k][j] + beta C[i][j] for one tile.
+template <typename T>
+struct Tile {
+  int64_t depth;
+  // A[i][k] is a[i * a_row_step + k * a_depth_step]: rows and columns of A are read in place alike.
+  const T* a;
+  int64_t a_row_step, a_depth_step;
+  const T* b;
+  int64_t b_step;  // from one k to the next
+  T* c;
+  int64_t c_stride;
+  T alpha;
+  T beta;          // 0: C is not read
+  int last_count;  // columns in the last vector of a row, 1 .. width
+};
+
+// Every element of C is the same chain of depth fma, whatever tile it lies in: results do not depend on the tiling.
+// RaggedB: B is read in place and must not be touched beyond last_count.
+template <typename T, int Rows, int Vectors, bool RaggedB>
+void compute_tile(const Tile<T>& tile) {
+  constexpr int kStep = kWidth<T>;
+  Vec<T> sums[Rows][Vectors] = {};
+  const int64_t a_row_step = tile.a_row_step, a_depth_step = tile.a_depth_step, b_step = tile.b_step;
+  const int last_count = tile.last_count;
+  const T* a = tile.a;
+  const T* b = tile.b;
+  for (int64_t k = tile.depth; k > 0; --k, a += a_depth_step, b += b_step) {
+    Vec<T> row_of_b[Vectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) {
+      const bool ragged = RaggedB && v == Vectors - 1;
+      row_of_b[v] = ragged ? load_first(b + v * kStep, last_count) : load(b + v * kStep);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+      const Vec<T> element_of_a = broadcast(a[r * a_row_step]);
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v) sums[r][v] = fma(element_of_a, row_of_b[v], sums[r][v]);
+    }
+  }
+  const Vec<T> alpha = broadcast(tile.alpha), beta = broadcast(tile.beta);
+  const bool whole = last_count == kStep, reads_c = tile.beta != 0;
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) {
+      T* c = tile.c + r * tile.c_stride + v * kStep;
+      if (v < Vectors - 1 || whole) {
+        store(c, reads_c ? fma(alpha, sums[r][v], beta * load(c)) : alpha * sums[r][v]);
+      } else {
+        store_first(c, reads_c ? fma(alpha, sums[r][v], beta * load_first(c, last_count)) : alpha * sums[r][v],
+                    last_count);
+      }
+    }
+  }
+}
+
+template <typename T>
+using TileKernel = void (*)(const Tile<T>&);
+
+template <typename T, int... Rows>
+inline TileKernel<T> tile_kernel_of(int rows, int vectors, bool ragged_b, std::integer_sequence<int, Rows...>) {
+  static constexpr TileKernel<T> kKernels[kTileVectors][2][sizeof...(Rows)] = {
+      {{compute_tile<T, Rows + 1, 1, false>...}, {compute_tile<T, Rows + 1, 1, true>...}},
+      {{compute_tile<T, Rows + 1, 2, false>...}, {compute_tile<T, Rows + 1, 2, true>...}}};
+  return kKernels[vectors - 1][ragged_b][rows - 1];
+}
+
+// The kernel for 1 <= rows <= kTileRows, 1 <= vectors <= kTileVectors.
+template <typename T>
+inline TileKernel<T> tile_kernel(int rows, int vectors, bool ragged_b) {
+  return tile_kernel_of<T>(rows, vectors, ragged_b, std::make_integer_sequence<int, kTileRows>{});
+}
+
+}  // namespace
+}  // namespace kronroot::cpu

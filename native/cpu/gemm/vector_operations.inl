@@ -1,0 +1,62 @@
+// Products with single vectors, for norms, residual probes and the unblocked corners of factorisations.
+#pragma once
+
+#include "../isa/vector.inl"
+
+namespace kronroot::cpu {
+namespace {
+
+// As many elements of T as a Vec<double> holds, widened.
+template <typename T>
+inline Vec<double> load_as_double(const T* from) {
+  typedef T Narrow __attribute__((vector_size(kWidth<double> * sizeof(T)), aligned(sizeof(T)), may_alias));
+  return __builtin_convertvector(*reinterpret_cast<const Narrow*>(from), Vec<double>);
+}
+
+// x . y in f64. Four running sums hide the latency of the fma; they are added in a fixed order.
+template <typename X, typename Y>
+double dot(int64_t n, const X* x, const Y* y) {
+  constexpr int kStep = kWidth<double>;
+  Vec<double> s0 = {}, s1 = {}, s2 = {}, s3 = {};
+  int64_t i = 0;
+  for (; i + 4 * kStep <= n; i += 4 * kStep) {
+    s0 = fma(load_as_double(x + i), load_as_double(y + i), s0);
+    s1 = fma(load_as_double(x + i + kStep), load_as_double(y + i + kStep), s1);
+    s2 = fma(load_as_double(x + i + 2 * kStep), load_as_double(y + i + 2 * kStep), s2);
+    s3 = fma(load_as_double(x + i + 3 * kStep), load_as_double(y + i + 3 * kStep), s3);
+  }
+  for (; i + kStep <= n; i += kStep) s0 = fma(load_as_double(x + i), load_as_double(y + i), s0);
+  double tail = 0;
+  for (; i < n; ++i) tail += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  return sum<double>((s0 + s1) + (s2 + s3)) + tail;
+}
+
+// y += alpha x, computed in the type of y.
+template <typename T>
+void axpy(int64_t n, T alpha, const T* x, T* y) {
+  constexpr int kStep = kWidth<T>;
+  const Vec<T> factor = broadcast(alpha);
+  int64_t i = 0;
+  for (; i + 2 * kStep <= n; i += 2 * kStep) {
+    const Vec<T> first = fma(factor, load(x + i), load(y + i));
+    const Vec<T> second = fma(factor, load(x + i + kStep), load(y + i + kStep));
+    store(y + i, first);
+    store(y + i + kStep, second);
+  }
+  for (; i < n; i += kStep) {
+    const int count = n - i < kStep ? static_cast<int>(n - i) : kStep;
+    store_first(y + i, fma(factor, load_first(x + i, count), load_first(y + i, count)), count);
+  }
+}
+
+template <typename T>
+void axpy_wide(int64_t n, double alpha, const T* x, double* y) {
+  constexpr int kStep = kWidth<double>;
+  const Vec<double> factor = broadcast(alpha);
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) store(y + i, fma(factor, load_as_double(x + i), load(y + i)));
+  for (; i < n; ++i) y[i] += alpha * static_cast<double>(x[i]);
+}
+
+}  // namespace
+}  // namespace kronroot::cpu

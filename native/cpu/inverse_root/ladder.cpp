@@ -1,0 +1,81 @@
+#include "ladder.hpp"
+
+#include "../../core/planner.hpp"
+#include "../../core/report.hpp"
+#include "certificate.hpp"
+#include "definiteness.hpp"
+#include "eigen_root.hpp"
+#include "iterative_root.hpp"
+
+namespace kronroot::cpu {
+namespace {
+
+constexpr double kResidualBound = 0.05;
+
+template <typename T>
+bool is_diagonal(int64_t n, const T* a) {
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < i; ++j)
+      if (a[i * n + j] != 0) return false;
+  }
+  return true;
+}
+
+// The least that the bound of the condition can come out at: for a matrix of full rank, whose smallest eigenvalue
+// is known to be above n ulp lambda_max, and the ridge.
+template <typename T>
+double least_condition_bound(const RootProblem<T>& problem) {
+  const int32_t ridge = problem.options.ridge;
+  if (ridge == KR_RIDGE_ABSOLUTE || ridge == KR_RIDGE_TRACE) return 1;
+  const double relative = problem.epsilon(1);
+  return (1 + relative) / (null_threshold(1.0, problem.n, dtype_of<T>) + relative);
+}
+
+// The first rung: closed form, the method asked for, or the planner's choice. Methods without eigenvalues leave
+// pseudo-inverses, and matrices with eigenvalues that have to be set to 0, to the next rung.
+template <typename T>
+RootAttempt chosen(const RootProblem<T>& problem, T* x) {
+  if (is_diagonal(problem.n, problem.symmetric)) return diagonal_root(problem, x);
+  const auto planned = [&](double condition) {
+    return plan_inverse_root(problem.n, problem.root, condition, dtype_of<T>);
+  };
+  const bool is_planned = problem.options.method == KR_METHOD_AUTO;
+  auto method = is_planned ? planned(least_condition_bound(problem)) : static_cast<kr_method>(problem.options.method);
+  if (is_planned && problem.pseudo_inverse()) method = KR_METHOD_EIGH;
+  if (method == KR_METHOD_EIGH) return eigen_root<T>(problem, x);
+  if (problem.pseudo_inverse()) return {};
+  const Definiteness found = examine(problem);
+  if (is_planned) method = found.invertible ? planned(found.condition_bound()) : KR_METHOD_EIGH;
+  if (method == KR_METHOD_EIGH) return eigen_root<T>(problem, x);
+  if (!found.invertible) return {};
+  if (method == KR_METHOD_CHOLESKY) return cholesky_root(problem, found, x);
+  return method == KR_METHOD_MINIMAX ? minimax_root(problem, found, x) : newton_root(problem, found, x);
+}
+
+}  // namespace
+
+template <typename T>
+kr_report climb(const RootProblem<T>& problem, T* x) {
+  const double bound = problem.options.residual_bound == 0 ? kResidualBound : problem.options.residual_bound;
+  bool tried_eigh = false;
+  for (const kr_rung rung : {KR_RUNG_CHOSEN, KR_RUNG_EIGH, KR_RUNG_EIGH_F64}) {
+    if (rung == KR_RUNG_EIGH && tried_eigh) continue;
+    if (rung == KR_RUNG_EIGH_F64 && sizeof(T) == sizeof(double)) continue;
+    RootAttempt attempt = rung == KR_RUNG_CHOSEN ? chosen(problem, x)
+                          : rung == KR_RUNG_EIGH ? eigen_root<T>(problem, x)
+                                                 : eigen_root<double>(problem, x);
+    if (attempt.outcome == RootAttempt::Outcome::cancelled) return failed(KR_STATUS_CANCELLED);
+    if (attempt.outcome == RootAttempt::Outcome::refused) return attempt.report;
+    if (attempt.outcome == RootAttempt::Outcome::unsuitable) continue;
+    tried_eigh = tried_eigh || attempt.report.method == KR_METHOD_EIGH;
+    attempt.report.residual = balanced_residual(problem, attempt.epsilon, attempt.negative, x);
+    attempt.report.rung = rung;
+    if (attempt.report.residual <= bound) return attempt.report;
+  }
+  return failed(KR_STATUS_NOT_CONVERGED);
+}
+
+template kr_report climb<float>(const RootProblem<float>&, float*);
+template kr_report climb<double>(const RootProblem<double>&, double*);
+
+}  // namespace kronroot::cpu

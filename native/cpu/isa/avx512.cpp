@@ -1,0 +1,50 @@
+// The kernels for AVX-512 (F, DQ, BW, VL).
+#include <immintrin.h>
+
+#include "../kernels.hpp"
+
+namespace kronroot::cpu {
+namespace {
+constexpr int kVectorBytes = 64;
+}  // namespace
+}  // namespace kronroot::cpu
+
+#include "vector.inl"
+
+namespace kronroot::cpu {
+namespace {
+
+// 8 rows x 2 vectors of accumulators: 16 of the 32 registers, and tiles that divide the usual matrix sizes.
+constexpr int kTileRows = 8;
+
+// a b + c, rounded once.
+inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return _mm512_fmadd_ps(a, b, c); }
+inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) { return _mm512_fmadd_pd(a, b, c); }
+
+// The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.
+inline Vec<float> load_first(const float* from, int count) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);
+}
+inline Vec<double> load_first(const double* from, int count) {
+  return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from);
+}
+inline void store_first(float* to, Vec<float> v, int count) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);
+}
+inline void store_first(double* to, Vec<double> v, int count) {
+  _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1), v);
+}
+
+}  // namespace
+}  // namespace kronroot::cpu
+
+#include "kernel_set.inl"
+
+namespace kronroot::cpu {
+
+const KernelSet& avx512_kernels() {
+  static constexpr KernelSet kernels = {Isa::avx512, "avx512", kernels_for<float>(), kernels_for<double>()};
+  return kernels;
+}
+
+}  // namespace kronroot::cpu

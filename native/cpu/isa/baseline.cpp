@@ -1,0 +1,48 @@
+// The kernels for every machine: 16-byte vectors of the compiler's vector extension (SSE on x86-64-v2), no intrinsics.
+#include "../kernels.hpp"
+
+namespace kronroot::cpu {
+namespace {
+constexpr int kVectorBytes = 16;
+}  // namespace
+}  // namespace kronroot::cpu
+
+#include "vector.inl"
+
+namespace kronroot::cpu {
+namespace {
+
+// 4 rows x 2 vectors of accumulators: without a fused instruction every product needs a register too.
+constexpr int kTileRows = 4;
+
+// a b + c; whether it is rounded once or twice is the machine's choice, the same for every element.
+template <typename V>
+inline V fma(V a, V b, V c) {
+  return a * b + c;
+}
+
+// The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.
+template <typename T>
+inline Vec<T> load_first(const T* from, int count) {
+  Vec<T> v = {};
+  for (int i = 0; i < count; ++i) v[i] = from[i];
+  return v;
+}
+template <typename T, typename V>
+inline void store_first(T* to, V v, int count) {
+  for (int i = 0; i < count; ++i) to[i] = v[i];
+}
+
+}  // namespace
+}  // namespace kronroot::cpu
+
+#include "kernel_set.inl"
+
+namespace kronroot::cpu {
+
+const KernelSet& baseline_kernels() {
+  static constexpr KernelSet kernels = {Isa::baseline, "baseline", kernels_for<float>(), kernels_for<double>()};
+  return kernels;
+}
+
+}  // namespace kronroot::cpu

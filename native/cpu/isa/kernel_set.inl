@@ -1,0 +1,28 @@
+// The table of one instruction set, filled from the templates of gemm/ and eigen/.
+#pragma once
+
+#include "../eigen/eigh.inl"
+#include "../gemm/gemm.inl"
+#include "../gemm/transpose.inl"
+#include "../gemm/vector_operations.inl"
+
+namespace kronroot::cpu {
+namespace {
+
+template <typename T>
+constexpr Kernels<T> kernels_for() {
+  return {
+      .gemm_workspace = gemm_workspace<T>,
+      .gemm = gemm<T>,
+      .eigh_workspace = eigen::eigh_workspace<T>,
+      .eigh = eigen::eigh<T>,
+      .dot = dot<T, T>,
+      .dot_wide = dot<T, double>,
+      .axpy = axpy<T>,
+      .axpy_wide = axpy_wide<T>,
+      .transpose = transpose<T>,
+  };
+}
+
+}  // namespace
+}  // namespace kronroot::cpu

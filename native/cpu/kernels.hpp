@@ -1,0 +1,86 @@
+// The unit of porting: what every instruction set compiles for itself. The ops (one file each, compiled once for the
+// baseline) are written on top of this table.
+#pragma once
+
+#include <cstdint>
+
+namespace kronroot::cpu {
+
+enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2 };
+
+// Which part of the product a caller wants.
+enum class Triangle : int {
+  full = 0,
+  mirrored = 1,  // the product is symmetric: compute the lower triangle, copy it to the upper
+};
+
+// C = alpha op(A) op(B) + beta C, op(A) m x k, op(B) k x n, all row-major with leading dimensions in elements.
+// beta == 0 does not read C. With Triangle::mirrored m == n and beta C is read from the lower triangle.
+template <typename T>
+struct Product {
+  int64_t m = 0, n = 0, k = 0;
+  T alpha = 1;
+  const T* a = nullptr;
+  int64_t a_stride = 0;
+  bool transpose_a = false;
+  const T* b = nullptr;
+  int64_t b_stride = 0;
+  bool transpose_b = false;
+  T beta = 0;
+  T* c = nullptr;
+  int64_t c_stride = 0;
+  Triangle triangle = Triangle::full;
+};
+
+template <typename T>
+struct Kernels {
+  // Elements of T that gemm needs as workspace for this product.
+  int64_t (*gemm_workspace)(const Product<T>& product);
+  // The workspace is 64-byte aligned. Results do not depend on anything but the product.
+  void (*gemm)(const Product<T>& product, T* workspace);
+
+  // Elements of T that eigh needs as workspace.
+  int64_t (*eigh_workspace)(int64_t n, bool vectors);
+  // Symmetric eigendecomposition of one finite, exactly symmetric matrix whose largest magnitude is 0 or in [1/2, 1)
+  // (callers scale). `a` (n x n, stride n) is destroyed. values ascending; vectors n x n with stride
+  // vectors_stride, eigenvector j in column j, signs not yet fixed; or nullptr.
+  // Returns the number of QL sweeps, or -1 when an eigenvalue did not converge.
+  int64_t (*eigh)(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace);
+
+  // x . y with f64 accumulation in a fixed order.
+  double (*dot)(int64_t n, const T* x, const T* y);
+  // The same with y in f64 already: one row of a matrix-vector product in f64.
+  double (*dot_wide)(int64_t n, const T* x, const double* y);
+  // y += alpha x
+  void (*axpy)(int64_t n, T alpha, const T* x, T* y);
+  // The same with y in f64: one row of a transposed matrix-vector product in f64.
+  void (*axpy_wide)(int64_t n, double alpha, const T* x, double* y);
+  // to[j][i] = from[i][j] for 0 <= i < rows, 0 <= j < cols; the two do not overlap.
+  void (*transpose)(int64_t rows, int64_t cols, const T* from, int64_t from_stride, T* to, int64_t to_stride);
+};
+
+// Everything one instruction set offers.
+struct KernelSet {
+  Isa isa;
+  const char* name;  // as in KRONROOT_ISA
+  Kernels<float> f32;
+  Kernels<double> f64;
+};
+
+template <typename T>
+const Kernels<T>& kernels_of(const KernelSet& set);
+template <>
+inline const Kernels<float>& kernels_of<float>(const KernelSet& set) {
+  return set.f32;
+}
+template <>
+inline const Kernels<double>& kernels_of<double>(const KernelSet& set) {
+  return set.f64;
+}
+
+// Defined in isa/<name>.cpp; compiled only for the architectures that have it.
+const KernelSet& baseline_kernels();
+const KernelSet& avx2_kernels();
+const KernelSet& avx512_kernels();
+
+}  // namespace kronroot::cpu

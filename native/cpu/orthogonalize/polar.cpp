@@ -1,0 +1,159 @@
+#include "polar.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "../commuting.hpp"
+#include "../eigh.hpp"
+#include "../gram_of_rows.hpp"
+
+namespace kronroot::cpu {
+namespace {
+
+// Singular values below this fraction of the largest are decomposed again by themselves: a Gram matrix knows
+// sigma_i^2 to ulp sigma_max^2, and the correction below needs sigma_max^2 / (sigma_i sigma_j) ulp to be small.
+constexpr double kResolved = 1e-5;
+
+int exponent_of(int64_t count, const double* x) {
+  double largest = 0;
+  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(x[i]));
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  return largest == 0 ? 0 : exponent;
+}
+
+// W = V^T B for the first `count` columns of V (rows x stride), B rows x n.
+void project(const Kernels<double>& kernels, int64_t count, int64_t rows, int64_t n, const double* v, int64_t stride,
+             const double* b, double* w) {
+  multiply<double>(kernels, {.m = count,
+                             .n = n,
+                             .k = rows,
+                             .a = v,
+                             .a_stride = stride,
+                             .transpose_a = true,
+                             .b = b,
+                             .b_stride = n,
+                             .c = w,
+                             .c_stride = n});
+}
+
+// An orthogonal m x m matrix V for which the rows of V^T A are orthogonal, small ones as well as large ones. -1, or
+// the number of QL sweeps.
+int64_t left_vectors(const KernelSet& set, double cutoff, int64_t m, int64_t n, const double* a, double* v) {
+  const Kernels<double>& kernels = set.f64;
+  Scratch scratch;
+  double* gram = scratch.take<double>(m * m);
+  double* values = scratch.take<double>(m);
+  double* rotation = scratch.take<double>(m * m);
+  double* rotated = scratch.take<double>(m * m);
+  double* rows = scratch.take<double>(m * n);
+  int64_t sweeps = 0;
+  double largest = 0;  // singular value of A
+  for (int64_t count = m;;) {
+    const bool first = count == m;
+    if (!first) project(kernels, count, m, n, v, m, a, rows);
+    gram_of_rows(kernels, count, n, first ? a : rows, gram);
+    const int64_t done =
+        decompose_symmetric(set, count, exponent_of(count * count, gram), gram, values, first ? v : rotation);
+    if (done < 0) return -1;
+    sweeps += done;
+    if (first) {
+      largest = std::sqrt(values[m - 1]);
+    } else {
+      // V restricted to the directions that are decomposed again, its first columns, turns with them.
+      multiply<double>(kernels, {.m = m,
+                                 .n = count,
+                                 .k = count,
+                                 .a = v,
+                                 .a_stride = m,
+                                 .b = rotation,
+                                 .b_stride = count,
+                                 .c = rotated,
+                                 .c_stride = count});
+      for (int64_t i = 0; i < m; ++i) std::copy_n(rotated + i * count, count, v + i * m);
+    }
+    const double resolved = kResolved * std::sqrt(std::max(0.0, values[count - 1]));
+    const auto unresolved = std::upper_bound(values, values + count, resolved * resolved) - values;
+    if (unresolved == 0 || unresolved == count || resolved <= cutoff * largest) return sweeps;
+    count = unresolved;
+  }
+}
+
+// C <- (3/2 I - 1/2 C C^T + K) C for rows that are orthonormal but for rounding, C C^T = I + E: a Newton-Schulz step,
+// which makes the defect of order E^2, and a rotation by
+//   K_ij = turn(i, j) E_ij / 2,   turn(i, j) = -turn(j, i).
+// Returns max |E_ij|.
+template <typename Turn>
+double polish_rows(const Kernels<double>& kernels, int64_t rank, int64_t n, double* c, const Turn& turn) {
+  Scratch scratch;
+  double* gram = scratch.take<double>(rank * rank);
+  double* factor = scratch.take<double>(rank * rank);
+  double* image = scratch.take<double>(rank * n);
+  gram_of_rows(kernels, rank, n, c, gram);
+  double largest = 0;
+  for (int64_t i = 0; i < rank; ++i) {
+    for (int64_t j = 0; j < rank; ++j) {
+      const double unit = i == j ? 1 : 0, e = gram[i * rank + j] - unit;
+      factor[i * rank + j] = unit + e / 2 * (turn(i, j) - 1);
+      largest = std::max(largest, std::abs(e));
+    }
+  }
+  multiply<double>(
+      kernels,
+      {.m = rank, .n = n, .k = rank, .a = factor, .a_stride = rank, .b = c, .b_stride = n, .c = image, .c_stride = n});
+  std::copy_n(image, rank * n, c);
+  return largest;
+}
+
+// The polar factor of a matrix whose rows sigma_i c_i are nearly orthogonal: to first order in E the one of C, turned
+// by the solution of the Sylvester equation K D + D K = (D E - E D) / 2, D = diag(sigma),
+//   K_ij = E_ij / 2 (sigma_i - sigma_j) / (sigma_i + sigma_j),
+// so that a long row is left where it is and a short one gives way. Where E was large, more steps remove the rest of
+// it.
+void orthogonalize_rows(const Kernels<double>& kernels, const double* sigma, int64_t rank, int64_t n, double* c) {
+  constexpr double kSquareIsRounding = 1e-8;
+  constexpr int kMostSteps = 8;
+  double defect = polish_rows(kernels, rank, n, c,
+                              [sigma](int64_t i, int64_t j) { return (sigma[i] - sigma[j]) / (sigma[i] + sigma[j]); });
+  for (int step = 1; step < kMostSteps && defect > kSquareIsRounding; ++step) {
+    defect = polish_rows(kernels, rank, n, c, [](int64_t, int64_t) { return 0.0; });
+  }
+}
+
+}  // namespace
+
+Polar polar(const KernelSet& set, double relative_cutoff, int64_t m, int64_t n, const double* a, double* x) {
+  const Kernels<double>& kernels = set.f64;
+  Scratch scratch;
+  double* v = scratch.take<double>(m * m);
+  double* rows = scratch.take<double>(m * n);
+  double* sigma = scratch.take<double>(m);
+  Polar result;
+  result.sweeps = left_vectors(set, relative_cutoff, m, n, a, v);
+  if (result.sweeps < 0) return result;
+  result.converged = true;
+
+  project(kernels, m, m, n, v, m, a, rows);
+  double largest = 0;
+  for (int64_t i = 0; i < m; ++i) {
+    sigma[i] = std::sqrt(kernels.dot(n, rows + i * n, rows + i * n));
+    largest = std::max(largest, sigma[i]);
+  }
+  double smallest = largest;
+  int64_t rank = 0;
+  for (int64_t i = 0; i < m; ++i) {
+    if (sigma[i] <= relative_cutoff * largest) continue;
+    smallest = std::min(smallest, sigma[i]);
+    for (int64_t j = 0; j < n; ++j) rows[rank * n + j] = rows[i * n + j] / sigma[i];
+    for (int64_t r = 0; r < m; ++r) v[r * m + rank] = v[r * m + i];
+    sigma[rank++] = sigma[i];
+  }
+  result.rank = rank;
+  result.condition = largest / smallest;
+  orthogonalize_rows(kernels, sigma, rank, n, rows);
+  multiply<double>(kernels,
+                   {.m = m, .n = n, .k = rank, .a = v, .a_stride = m, .b = rows, .b_stride = n, .c = x, .c_stride = n});
+  return result;
+}
+
+}  // namespace kronroot::cpu

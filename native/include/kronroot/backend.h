@@ -1,0 +1,74 @@
+/*
+ * kronroot C ABI, part 3: the function table of a backend.
+ *
+ * A backend is one constant table. Entries are only ever appended; `size` tells how many there are, and a
+ * NULL entry means that the backend does not have the op. A plugin exports one function, kr_backend_entry.
+ */
+#ifndef KRONROOT_BACKEND_H
+#define KRONROOT_BACKEND_H
+
+#include "ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What open() asks for; the zero value is the default. */
+typedef struct kr_device_options {
+  int32_t ordinal; /* which device of the backend */
+  int32_t threads; /* CPU: most threads a call uses; 0: KRONROOT_THREADS, else the number of cores */
+  const char* isa; /* CPU: "baseline", "avx2", "avx512"; NULL: KRONROOT_ISA, else the best the machine has */
+} kr_device_options;
+
+typedef struct kr_device_info {
+  char name[128]; /* "AMD EPYC ...", "NVIDIA H200" */
+  char isa[32];   /* "avx512", "sm_90a" */
+  int32_t threads;
+  int32_t reserved;
+  int64_t bytes_allocated; /* through allocate(), not yet released */
+} kr_device_info;
+
+typedef struct kr_backend {
+  uint32_t abi;  /* KR_ABI */
+  uint32_t size; /* sizeof(kr_backend) of the backend's build */
+  const char* name;
+
+  /* call->device is NULL for open. No call may be in flight on a device that is closed. */
+  kr_code (*open)(const kr_call* call, const kr_device_options* options, kr_device** device);
+  void (*close)(kr_device* device);
+  kr_code (*info)(const kr_call* call, kr_device_info* info);
+  /* 64-byte aligned, not zeroed; bytes = 0 gives NULL. release(NULL) is allowed and never fails. */
+  kr_code (*allocate)(const kr_call* call, int64_t bytes, void** data);
+  void (*release)(kr_device* device, void* data, int64_t bytes);
+  kr_code (*upload)(const kr_call* call, void* to, const void* from_host, int64_t bytes);
+  kr_code (*download)(const kr_call* call, void* to_host, const void* from, int64_t bytes);
+
+  kr_code (*matmul)(const kr_call* call, const kr_matmul_options* options, const kr_batch* a, const kr_batch* b,
+                    const kr_batch* c);
+  kr_code (*gram)(const kr_call* call, const kr_gram_options* options, const kr_batch* x, const kr_batch* c);
+  kr_code (*eigh)(const kr_call* call, const kr_eigh_options* options, const kr_batch* a, const kr_batch* values,
+                  const kr_batch* vectors, kr_report* reports);
+  kr_code (*inverse_root)(const kr_call* call, const kr_inverse_root_options* options, const kr_batch* a,
+                          const kr_batch* x, kr_report* reports);
+  kr_code (*orthogonalize)(const kr_call* call, const kr_orthogonalize_options* options, const kr_batch* a,
+                           const kr_batch* x, kr_report* reports);
+  kr_code (*cholesky)(const kr_call* call, const kr_cholesky_options* options, const kr_batch* a, const kr_batch* l,
+                      kr_report* reports);
+  kr_code (*spd_inverse)(const kr_call* call, const kr_spd_inverse_options* options, const kr_batch* a,
+                         const kr_batch* x, kr_report* reports);
+  kr_code (*spd_solve)(const kr_call* call, const kr_spd_solve_options* options, const kr_batch* a, const kr_batch* b,
+                       const kr_batch* x, kr_report* reports);
+  kr_code (*kron_apply)(const kr_call* call, const kr_kron_apply_options* options, const kr_batch* a, const kr_batch* x,
+                        const kr_batch* b, const kr_batch* y);
+} kr_backend;
+
+/* Exported by plugins under this name; NULL where want_abi is not served. */
+typedef const kr_backend* (*kr_backend_entry)(uint32_t want_abi);
+
+const kr_backend* kr_reference_backend(void);
+const kr_backend* kr_cpu_backend(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

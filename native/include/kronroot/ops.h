@@ -1,0 +1,218 @@
+/*
+ * kronroot C ABI, part 2: the ops and their options.
+ *
+ * Every options struct is plain and its zero value is the documented default; a NULL pointer means the same.
+ * Every op takes (call, options, descriptors..., reports) and returns a kr_code. For all ops:
+ *   - inputs are read only; inputs and outputs must not overlap, except where an op allows it;
+ *   - all descriptors of a call have one dtype and one batch count (inputs may broadcast, see kr_batch);
+ *   - matrices are independent: a matrix alone and the same matrix inside any batch give the same bits on
+ *     one device, whatever the number of threads, and a bad matrix leaves its neighbours bit-identical;
+ *   - a non-finite element makes that matrix KR_STATUS_NON_FINITE_INPUT (matmul, gram and kron_apply, which
+ *     have no reports, propagate it within that matrix);
+ *   - ulp below is the spacing of 1 in the element type, 2^-23 (f32) or 2^-52 (f64).
+ */
+#ifndef KRONROOT_OPS_H
+#define KRONROOT_OPS_H
+
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * matmul: C = beta C + alpha op(A) op(B).
+ * Shapes: op(A) m x k, op(B) k x n, C m x n. beta = 0 does not read C.
+ * Bound: |C - exact| <= (k + 2) ulp (|alpha| |A| |B| + |beta C|), elementwise.
+ * Cost: 2 m n k flop a matrix.
+ */
+typedef struct kr_matmul_options {
+  int32_t transpose_a;
+  int32_t transpose_b;
+  double alpha; /* 0 stands for 1 */
+  double beta;
+} kr_matmul_options;
+
+/*
+ * gram: C = beta C + alpha X X^T (side = KR_SIDE_LEFT, C m x m) or beta C + alpha X^T X (KR_SIDE_RIGHT, C n x n),
+ * X m x n. One triangle is computed and mirrored: where C was exactly symmetric before, it is after.
+ * With beta != 0 the lower triangle of C is read. Bound: as matmul. Cost: half of the matmul.
+ */
+typedef enum kr_side { KR_SIDE_LEFT = 0, KR_SIDE_RIGHT = 1 } kr_side;
+
+typedef struct kr_gram_options {
+  int32_t side; /* kr_side */
+  int32_t reserved;
+  double alpha; /* 0 stands for 1 */
+  double beta;
+} kr_gram_options;
+
+/*
+ * eigh: (A + A^T) / 2 = V diag(w) V^T.
+ * Shapes: a n x n; values n x 1, ascending; vectors n x n, eigenvector j is column j, or NULL for values only.
+ * Sign: the component of largest magnitude of every eigenvector (the first of equals) is positive.
+ * Input: symmetrised first; an asymmetry above sqrt(ulp) max|A| is KR_STATUS_NOT_SYMMETRIC.
+ * Any scale is legal: the matrix is scaled by a power of two and back.
+ * Bounds (LAPACK's scaled ratios, 1-norms): |A V - V diag(w)| / (n ulp |A|) < 10, |V^T V - I| / (n ulp) < 10.
+ * Report: residual = |A z - V diag(w) V^T z|_2 / (|A|_F |z|_2) for one random sign vector z (NaN for values only),
+ *   condition = max|w| / min|w|, iterations = QL sweeps.
+ * Cost: about 9 n^3 flop with vectors, 4/3 n^3 without; workspace O(n^2) a thread.
+ * Source: Householder reduction and implicit QL; Golub and Van Loan, Matrix Computations, sections 8.3.1-8.3.3;
+ *   Wilkinson and Reinsch, Handbook for Automatic Computation II, contributions II/2 and II/4.
+ */
+typedef struct kr_eigh_options {
+  int32_t reserved;
+} kr_eigh_options;
+
+/*
+ * What is added to a symmetric matrix before it is inverted: A + epsilon I, with A first symmetrised.
+ *   KR_RIDGE_DEFAULT        epsilon = r lambda_max, r = 1e-6 (f32), 1e-12 (f64)
+ *   KR_RIDGE_NONE           epsilon = 0
+ *   KR_RIDGE_ABSOLUTE       epsilon = value
+ *   KR_RIDGE_RELATIVE       epsilon = value lambda_max, lambda_max >= 0. Where no eigenvalues are computed it is
+ *                           an estimate: in inverse_root at most 1e-6 (f32) or 1e-12 (f64) below, in
+ *                           cholesky, spd_inverse and spd_solve an upper bound, at most 5 % above
+ *   KR_RIDGE_TRACE          epsilon = value trace(A) / n
+ *   KR_RIDGE_PSEUDO_INVERSE epsilon = 0; eigenvalues <= max(n ulp, value) lambda_max contribute nothing
+ * value must be finite and >= 0.
+ */
+typedef enum kr_ridge {
+  KR_RIDGE_DEFAULT = 0,
+  KR_RIDGE_NONE = 1,
+  KR_RIDGE_ABSOLUTE = 2,
+  KR_RIDGE_RELATIVE = 3,
+  KR_RIDGE_TRACE = 4,
+  KR_RIDGE_PSEUDO_INVERSE = 5,
+} kr_ridge;
+
+/*
+ * inverse_root: X = (A + epsilon I)^{-1/p}, symmetric, p = p_numerator / p_denominator.
+ * Shapes: a, x n x n; x may be the very same descriptor as a.
+ * p: 0/0 stands for 2/1; p_denominator > 0; a negative numerator gives positive powers, (A + epsilon I)^{1/|p|};
+ *   |numerator|, denominator <= 64, reduced to lowest terms.
+ * Methods: AUTO (the planner), EIGH, MINIMAX, COUPLED_NEWTON; the last two take integer roots and form
+ *   rational ones as powers of them. p = 1/b under AUTO is a Cholesky inverse. Diagonal matrices are answered in closed
+ *   form by all of them (DIRECT); pseudo-inverses, and matrices with eigenvalues that count as 0, by eigh.
+ * Defined answers:
+ *   n = 0               nothing, status OK
+ *   1 x 1               (a + epsilon)^{-1/p} to 2 ulp
+ *   A = 0               epsilon^{-1/p} I under KR_RIDGE_ABSOLUTE with value > 0; 0 under KR_RIDGE_PSEUDO_INVERSE; both
+ *                       RANK_DEFICIENT with detail 0. Otherwise epsilon is 0 too: KR_STATUS_NOT_POSITIVE_DEFINITE
+ *   rank-deficient      (lambda + epsilon)^{-1/p} on the null space; RANK_DEFICIENT where the smallest
+ *                       eigenvalue of A is not above n ulp lambda_max; without a ridge KR_STATUS_NOT_POSITIVE_DEFINITE
+ *   slightly indefinite eigenvalues in [-tau, 0), tau = max(epsilon, 8 n ulp lambda_max), count as 0;
+ *                       below -tau: KR_STATUS_NOT_POSITIVE_DEFINITE. Methods that compute no eigenvalues may leave
+ *                       those in [-epsilon / 64, 0) as they are
+ *   slightly asymmetric symmetrised; above sqrt(ulp) max|A|: KR_STATUS_NOT_SYMMETRIC
+ *   non-finite          KR_STATUS_NON_FINITE_INPUT
+ * Certificate: report.residual is the balanced residual r = |W - I|, W = X^{p/2} B X^{p/2}, B = A + epsilon I with the
+ *   eigenvalues that count as 0 set to 0, measured from A and the X that is returned, never from an iterate:
+ *   |W z - z|_2 / |z|_2 for a random sign vector z with products accumulated in f64, or (full_residual) the Frobenius
+ *   norm over sqrt(n). p = a/b: W has a factors X and b factors B, spread evenly (X B X B X B X for 4/3); where a and b
+ *   are odd, the mean of the two most even orders (X B X X and X X B X for 3). Rounding X to the element type alone
+ *   costs up to ulp condition^{max(1/p, 1/2)}: where p < 1 and that is above the bound, no X can pass.
+ *   Pseudo-inverses: |W^2 z - W z|, since W has to be a projector. Positive powers: |(X^a - B^b) z| / |B^b z|.
+ * Ladder: a result with r > residual_bound (0 stands for 0.05) is discarded and the next rung tried: chosen method,
+ *   eigh, eigh in f64. When none passes: KR_STATUS_NOT_CONVERGED and x untouched.
+ * Bound: for condition <= 1e6 after the ridge, |X - X_exact|_F / |X_exact|_F is at most that of the f32 eigh route
+ *   on the same input (f32, AUTO), and <= 100 n ulp condition for every method that reports OK.
+ * Report: condition = lambda_max / lambda_min of A + epsilon I (to a digit where no eigenvalues are computed).
+ * Cost: EIGH about 10 n^3; MINIMAX (5K - 4) n^3 at p = 4, K = 4..7 iterations for condition 1e2..1e6.
+ * Source: coupled Newton: Guo and Higham, SIAM J. Matrix Anal. Appl. 28 (2006); minimax: composite minimax
+ *   polynomials with the trough capped, docs/algorithms.md; balanced residual: docs/algorithms.md.
+ */
+typedef struct kr_inverse_root_options {
+  int32_t p_numerator;
+  int32_t p_denominator;
+  int32_t method; /* kr_method: AUTO, EIGH, MINIMAX, COUPLED_NEWTON */
+  int32_t ridge;  /* kr_ridge */
+  double ridge_value;
+  double residual_bound; /* 0 stands for 0.05 */
+  int32_t full_residual;
+  int32_t max_iterations; /* of coupled Newton; 0 stands for 100 */
+} kr_inverse_root_options;
+
+/*
+ * orthogonalize: X near the polar factor U V^T of A = U S V^T; A and X m x n, tall matrices handled transposed.
+ * Methods:
+ *   NEWTON_SCHULZ (AUTO)  X <- a X + b (X X^T) X + c (X X^T)^2 X per step, started at A / (safety |A|_F)
+ *   GRAM_NEWTON_SCHULZ    the same polynomial iterated on the Gram matrix of the short side, one restart
+ *                         after step 2; equal in exact arithmetic, cheaper for rectangles
+ *   POLAR                 exact: eigendecomposition of the Gram matrix and Newton-Schulz polish in f64;
+ *                         singular values <= max(m, n) ulp sigma_max contribute nothing (RANK_DEFICIENT)
+ * Coefficients: a named table (data with sources in native/core/orthogonalize_tables.hpp), the Polar Express
+ *   generator, or the caller's own triples. steps = 0: the length the table was published for.
+ * Scale: any, 1e-30 to 1e30; |A|_F is accumulated in f64. A = 0: X = 0, RANK_DEFICIENT, detail 0.
+ * Bounds: Newton-Schulz equals the f64 run of the same composed polynomial P within 50 ulp steps sqrt(min(m, n)) L in
+ *   relative Frobenius norm, L = max(1, max |s P'(s)| over [0, 1]); its Gram form too where no singular value is below
+ *   sqrt(m n ulp) |A|_F (rounding of the Gram matrix hides smaller ones).
+ *   POLAR: |X - U V^T|_F <= 100 ulp (sigma_max / sigma_min) sqrt(n) |X|_F.
+ * Report: residual = |(X X^T)^2 z - X X^T z|_2 / |z|_2 on the short side for a random sign vector z (0 for any partial
+ *   isometry, so rank deficiency is no error; NS tables that end in a band report its width).
+ * Source: Kovarik 1970, Bjorck and Bowie 1971; tables: optimizers' own publications, see the file; Polar
+ *   Express: Amsel et al., arXiv 2505.16932; Gram form: Dao-AILab 2026.
+ */
+typedef enum kr_table {
+  KR_TABLE_QUINTIC = 0,       /* (3.4445, -4.7750, 2.0315), Muon's own; 5 steps */
+  KR_TABLE_JIACHENG = 1,      /* You Jiacheng's five steps */
+  KR_TABLE_POLAR_EXPRESS = 2, /* generated from (lower, cushion, safety, steps) */
+  KR_TABLE_CANS = 3,
+  KR_TABLE_AOL = 4, /* scales rows by almost-orthogonal layers' rule instead of |A|_F */
+  KR_TABLE_DEEPSEEK = 5,
+  KR_TABLE_CUBIC = 6,
+  KR_TABLE_MODULA = 7,
+  KR_TABLE_CUSTOM = 8,
+} kr_table;
+
+typedef struct kr_orthogonalize_options {
+  int32_t method;               /* kr_method: AUTO, NEWTON_SCHULZ, GRAM_NEWTON_SCHULZ, POLAR */
+  int32_t table;                /* kr_table */
+  int32_t steps;                /* 0: the table's own number; Polar Express: 8 */
+  int32_t coefficient_count;    /* KR_TABLE_CUSTOM: number of (a, b, c) triples, >= 1; the last one repeats */
+  const double* coefficients;   /* KR_TABLE_CUSTOM: 3 * coefficient_count numbers */
+  double polar_express_lower;   /* 0 stands for 1e-3 */
+  double polar_express_cushion; /* 0 stands for 0.02407327424182761 */
+  double safety;                /* factor on the norm (Polar Express: on its coefficients); 0 stands for 1.01 (PE), 1 */
+} kr_orthogonalize_options;
+
+/*
+ * cholesky: A + epsilon I = L L^T, L lower with zeros above the diagonal; the lower triangle of A is read.
+ * Shapes: a, l n x n; l may be the very same descriptor as a. KR_RIDGE_DEFAULT here means KR_RIDGE_NONE.
+ * A pivot <= 0: KR_STATUS_NOT_POSITIVE_DEFINITE with its index in detail.
+ * Bound: |L L^T - A| / (n ulp |A|) < 10 (1-norms). Cost: n^3 / 3. PSEUDO_INVERSE is not allowed.
+ * Report: residual = |A z - L L^T z|_2 / (|A|_F |z|_2), condition = (max l_ii / min l_ii)^2.
+ */
+typedef struct kr_cholesky_options {
+  int32_t ridge; /* kr_ridge */
+  int32_t reserved;
+  double ridge_value;
+} kr_cholesky_options;
+
+/*
+ * spd_inverse: X = (A + epsilon I)^{-1}, symmetric, by Cholesky; the lower triangle of A is read.
+ * Ridge, failures, aliasing and report.condition as cholesky; residual = |(A + epsilon I) X z - z|_2 / |z|_2.
+ * Bound: |(A + epsilon I) X - I| <= 10 n ulp condition (1-norms). Cost: n^3.
+ */
+typedef kr_cholesky_options kr_spd_inverse_options;
+
+/*
+ * spd_solve: (A + epsilon I) X = B, A n x n, B and X n x k; x may be the very same descriptor as b.
+ * Ridge and failures as cholesky; residual = max over columns of |A x - b|_2 / (|A|_F |x|_2 + |b|_2).
+ * Bound: residual < 10 n ulp. Cost: n^3 / 3 + 2 n^2 k.
+ */
+typedef kr_cholesky_options kr_spd_solve_options;
+
+/*
+ * kron_apply: Y = op(A) X op(B), the product of op(A) (x) op(B)^T with X: A m x m, B n x n, X and Y m x n.
+ * a or b may be NULL: the identity. Multiplied in the cheaper order. Bound: (m + n + 4) ulp |A| |X| |B|, elementwise.
+ * Cost: 2 m n (m + n).
+ */
+typedef struct kr_kron_apply_options {
+  int32_t transpose_a;
+  int32_t transpose_b;
+} kr_kron_apply_options;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

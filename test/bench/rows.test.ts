@@ -1,0 +1,132 @@
+// Rows, ratios, tables and the timing of contenders.
+import { describe, expect, it } from 'vitest'
+import { parse, subjects } from '../../bench/arguments.js'
+import { interleaved, quantile, summary } from '../../bench/harness.js'
+import { measured } from '../../bench/row.js'
+import { formatRow, header, milliseconds } from '../../bench/table.js'
+
+const subject = { op: 'eigh', n: 64, batch: 8, dtype: 'f32', condition: 1e4, device: 'cpu', isa: 'avx2' } as const
+const own = { method: 'eigh', ms: 2, spread: 0.01, error: 0.5, flop: 4e6 }
+const peer = { name: 'openblas', ms: 5, spread: 0.02, error: 0.7 }
+
+describe('a row', () => {
+  it('has exactly the fields of the schema, in order', () => {
+    const { row } = measured(subject, own, peer, 8e9)
+    expect(Object.keys(row)).toEqual(
+      'op n batch dtype condition device isa method ms peer peerMs ratio error peerError peakFraction'.split(' '),
+    )
+  })
+
+  it('has ratio = peerMs / ms and the fraction of the peak', () => {
+    const { row, spread } = measured(subject, own, peer, 8e9)
+    expect(row).toMatchObject({ ms: 2, peer: 'openblas', peerMs: 5, ratio: 2.5, error: 0.5, peerError: 0.7 })
+    // 4e6 flop in 2 ms are 2e9 flop/s.
+    expect(row.peakFraction).toBe(0.25)
+    expect(spread).toEqual({ own: 0.01, peer: 0.02 })
+  })
+
+  it('has nulls, and survives JSON, where there is no peer, no peak or no count', () => {
+    const { row } = measured(subject, { ...own, flop: null, error: null }, null, null)
+    expect(row).toMatchObject({
+      peer: null,
+      peerMs: null,
+      ratio: null,
+      error: null,
+      peerError: null,
+      peakFraction: null,
+    })
+    expect(JSON.parse(JSON.stringify(row))).toEqual(row)
+    expect(measured(subject, own, peer, null).row.peakFraction).toBeNull()
+  })
+})
+
+describe('the table', () => {
+  it('aligns every row with the header', () => {
+    const line = formatRow(measured(subject, own, peer, 8e9))
+    for (const [title, value] of [
+      ['ratio', '2.50'],
+      ['peak%', '25.0'],
+      ['error', '5.0e-1'],
+    ] as const)
+      expect(line.indexOf(value) + value.length).toBe(header().indexOf(title) + title.length)
+  })
+
+  it('writes times with four digits and without exponents', () => {
+    expect([12345.6, 1.23456, 0.000123456, 0.00000123456, 1.2e-7].map(milliseconds)).toEqual([
+      '12346',
+      '1.235',
+      '0.0001235',
+      '0.000001235',
+      '0.0000001',
+    ])
+  })
+})
+
+describe('timing', () => {
+  it('gives medians and quartiles', () => {
+    expect(quantile([1, 2, 3, 10], 0.5)).toBe(2.5)
+    expect(summary([5, 1, 3, 2, 4])).toEqual({ median: 3, spread: 1 / 3, samples: 5 })
+    expect(summary([1, 2]).spread).toBeNull()
+  })
+
+  it('takes turns, counts rounds, repeats short calls and waits for promises', async () => {
+    const order: string[] = []
+    const rounds: number[] = []
+    const busy = (name: string, ms: number) => {
+      order.push(name)
+      const end = performance.now() + ms
+      while (performance.now() < end);
+    }
+    const timings = await interleaved(
+      [
+        {
+          name: 'sync',
+          run: (round) => {
+            rounds.push(round)
+            busy('a', 2)
+          },
+        },
+        {
+          name: 'async',
+          run: async () => {
+            await new Promise((resolve) => setImmediate(resolve))
+            busy('b', 4)
+          },
+        },
+      ],
+      { seconds: 0.04, minimum: 3 },
+    )
+    expect(timings.map(({ name }) => name)).toEqual(['sync', 'async'])
+    expect(rounds).toEqual(rounds.map((_, i) => i))
+    expect(timings[0]!.median).toBeGreaterThanOrEqual(2)
+    expect(timings[1]!.median).toBeGreaterThanOrEqual(4)
+    for (const { samples } of timings) expect(samples).toBeGreaterThanOrEqual(3)
+    // Two warm-up calls each, then turn by turn in changing order.
+    expect(order.slice(0, 8).join('')).toBe('aabbabba')
+  })
+
+  it('gives a contender that exceeds its budget one sample', async () => {
+    let calls = 0
+    const slow = () => {
+      calls++
+      return new Promise<void>((resolve) => setTimeout(resolve, 30))
+    }
+    const [timing] = await interleaved([{ name: 'slow', run: slow }], { seconds: 0.005, minimum: 20 })
+    expect(timing!.samples).toBe(1)
+    expect(calls).toBe(1)
+  })
+})
+
+describe('arguments', () => {
+  it('knows every subject and both flags', () => {
+    for (const name of subjects) expect(parse([name, '--json'])).toEqual({ subject: name, quick: false, json: true })
+    expect(parse(['--quick', 'gemm'])).toEqual({ subject: 'gemm', quick: true, json: false })
+  })
+
+  it('answers anything else with one line that lists the subjects', () => {
+    for (const argv of [[], ['svd'], ['eigh', 'gemm'], ['eigh', '--fast']]) {
+      const answer = parse(argv)
+      expect(answer).toMatch(/^[^\n]*subjects: eigh, inverse-root, orthogonalize, gemm, overhead$/)
+    }
+  })
+})

@@ -1,0 +1,150 @@
+// The kernels below the ops: they keep to their workspace, and the vector operations of every length.
+#include <cmath>
+#include <vector>
+
+#include "devices.hpp"
+#include "native/core/matrix.hpp"
+
+namespace {
+
+using namespace kronroot::test;
+using kronroot::ulp_of;
+using kronroot::cpu::Kernels;
+using kronroot::cpu::Product;
+using kronroot::cpu::Triangle;
+
+template <typename T>
+std::vector<T> numbers(int64_t count, Uniform& random) {
+  std::vector<T> x(static_cast<size_t>(count));
+  for (T& each : x) each = static_cast<T>(random.next());
+  return x;
+}
+
+template <typename T>
+void check_workspace(const Kernels<T>& kernels, const std::string& name, Product<T> product, Uniform& random) {
+  constexpr int64_t kGuard = 1024;
+  constexpr T kCanary = 12345;
+  const std::vector<T> a = numbers<T>(700 * 700, random);
+  std::vector<T> c(700 * 700);
+  product.a = product.b = a.data();
+  product.c = c.data();
+  product.a_stride = product.b_stride = product.c_stride = 700;
+  for (const bool transpose_a : {false, true}) {
+    for (const bool transpose_b : {false, true}) {
+      product.transpose_a = transpose_a;
+      product.transpose_b = transpose_b;
+      const int64_t count = kernels.gemm_workspace(product);
+      std::vector<T> memory(static_cast<size_t>(count + kGuard), kCanary);
+      // Aligned to 64 bytes, as gemm is promised.
+      T* workspace = memory.data();
+      while (reinterpret_cast<uintptr_t>(workspace) % 64 != 0) ++workspace;
+      kernels.gemm(product, workspace);
+      bool kept = true;
+      for (const T* each = workspace + count; each < memory.data() + memory.size(); ++each) {
+        kept = kept && *each == kCanary;
+      }
+      check(kept, name, "gemm wrote behind its workspace");
+    }
+  }
+}
+
+template <typename T>
+void check_workspaces(const Kernels<T>& kernels, const std::string& name) {
+  Uniform random(1);
+  for (const int64_t n : {1, 5, 17, 33, 70, 150}) {
+    for (const int64_t k : {1, 3, 15, 31, 257, 521}) {
+      Product<T> product;
+      product.m = product.n = n;
+      product.k = k;
+      check_workspace(kernels, name, product, random);
+      product.triangle = Triangle::mirrored;
+      check_workspace(kernels, name, product, random);
+    }
+  }
+  Product<T> wide;
+  wide.m = 20;
+  wide.n = 600;
+  wide.k = 37;
+  check_workspace(kernels, name, wide, random);
+}
+
+TEST("gemm: keeps to the workspace it asked for") {
+  for (const auto* set : kernel_sets()) {
+    check_workspaces<float>(set->f32, std::string(set->name) + " f32");
+    check_workspaces<double>(set->f64, std::string(set->name) + " f64");
+  }
+}
+
+template <typename T>
+void check_vectors(const Kernels<T>& kernels, const std::string& where) {
+  Uniform random(2);
+  for (int64_t n = 0; n <= 70; ++n) {
+    const std::string name = where + " n=" + std::to_string(n);
+    const std::vector<T> x = numbers<T>(n, random), y = numbers<T>(n, random);
+    const std::vector<double> wide = numbers<double>(n, random);
+    long double sum = 0, sum_wide = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      sum += static_cast<long double>(x[i]) * y[i];
+      sum_wide += static_cast<long double>(x[i]) * wide[i];
+    }
+    const double bound = static_cast<double>(n + 1) * ulp_of<double> * static_cast<double>(n);
+    check(std::abs(kernels.dot(n, x.data(), y.data()) - sum) <= bound, name, "dot");
+    check(std::abs(kernels.dot_wide(n, x.data(), wide.data()) - sum_wide) <= bound, name, "dot_wide");
+
+    std::vector<T> z = y;
+    z.push_back(99);
+    kernels.axpy(n, T{0.375}, x.data(), z.data());
+    std::vector<double> z_wide = wide;
+    z_wide.push_back(99);
+    kernels.axpy_wide(n, 0.375, x.data(), z_wide.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      check(std::abs(z[i] - (static_cast<long double>(y[i]) + 0.375L * x[i])) <= 2 * ulp_of<T>, name, "axpy");
+      check(std::abs(z_wide[i] - (wide[i] + 0.375L * x[i])) <= 2 * ulp_of<double>, name, "axpy_wide");
+    }
+    check(z.back() == 99 && z_wide.back() == 99, name, "wrote behind the end");
+  }
+}
+
+TEST("dot, axpy and their wide forms: every length, f64 sums, nothing behind the end") {
+  for (const auto* set : kernel_sets()) {
+    check_vectors<float>(set->f32, std::string(set->name) + " f32");
+    check_vectors<double>(set->f64, std::string(set->name) + " f64");
+  }
+}
+
+template <typename T>
+void check_transpose(const Kernels<T>& kernels, const std::string& name) {
+  Uniform random(3);
+  for (int64_t rows = 0; rows <= 36; ++rows) {
+    for (int64_t cols = 0; cols <= 36; ++cols) {
+      const int64_t stride = cols + 3, to_stride = rows + 2;
+      const std::vector<T> from = numbers<T>(rows * stride, random);
+      std::vector<T> to(static_cast<size_t>(cols * to_stride), T{99});
+      kernels.transpose(rows, cols, from.data(), stride, to.data(), to_stride);
+      bool right = true;
+      for (int64_t j = 0; j < cols; ++j) {
+        for (int64_t i = 0; i < to_stride; ++i) {
+          const T expected = i < rows ? from[static_cast<size_t>(i * stride + j)] : T{99};
+          right = right && to[static_cast<size_t>(j * to_stride + i)] == expected;
+        }
+      }
+      check(right, name + " " + std::to_string(rows) + "x" + std::to_string(cols), "transpose");
+    }
+  }
+}
+
+TEST("transpose: every small shape, with padding untouched") {
+  for (const auto* set : kernel_sets()) {
+    check_transpose<float>(set->f32, std::string(set->name) + " f32");
+    check_transpose<double>(set->f64, std::string(set->name) + " f64");
+  }
+}
+
+TEST("find_kernels: the sets found are those named, the last is the best") {
+  EXPECT(!kernel_sets().empty());
+  EXPECT(kronroot::cpu::find_kernels("sse9") == nullptr);
+  EXPECT(&kronroot::cpu::best_kernels() == kernel_sets().back());
+  for (const auto* set : kernel_sets()) EXPECT_CONTAINS(kronroot::cpu::available_isas(), set->name);
+}
+
+}  // namespace

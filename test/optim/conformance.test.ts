@@ -1,0 +1,253 @@
+// What every rule must do, over the list in rules.ts.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Device, open } from '../../lib/device.js'
+import { Optimizer, type Parameter, PhaseClock } from '../../lib/optim/index.js'
+import { loadSlots, saveSlots } from '../../lib/optim/slots.js'
+import { frobenius } from './dense64.js'
+import { gradientSequence, normal, normalArray } from './random.js'
+import { RULES, type RuleCase } from './rules.js'
+
+let device: Device
+beforeAll(() => {
+  device = open('cpu')
+})
+afterAll(() => {
+  expect(device.memory()).toEqual({ bytes: 0, tensors: 0 })
+  device.dispose()
+})
+
+const specs = (shapes: RuleCase['shapes']) => shapes.map((shape, index) => ({ name: `p${index}`, shape }))
+const size = (shape: readonly number[]) => shape.reduce((product, dimension) => product * dimension, 1)
+
+function parameters(shapes: RuleCase['shapes'], seed = 3): Parameter[] {
+  const next = normal(seed)
+  return specs(shapes).map((spec) => ({ ...spec, value: normalArray(size(spec.shape), next) }))
+}
+
+describe.each(RULES)('$name', ({ make, model, shapes, tolerance, lr, hasSchedule = false }) => {
+  const run = (use: (optimizer: Optimizer, params: Parameter[]) => void, weightDecay = 0) => {
+    const params = parameters(shapes)
+    const optimizer = new Optimizer(device, [{ params, rule: make(), lr, weightDecay }])
+    try {
+      use(optimizer, params)
+    } finally {
+      optimizer.dispose()
+    }
+    return params.map(({ value }) => value)
+  }
+
+  test('equals its fp64 model over 50 steps', () => {
+    const rule = make()
+    const state = rule.init(specs(shapes), device)
+    const models = shapes.map((shape) => model(shape))
+    const clock = new PhaseClock()
+    let worst = 0
+    gradientSequence(shapes, 50).forEach((gradients, index) => {
+      const copies = gradients.map((gradient) => gradient.slice())
+      const directions = rule.update(gradients, state, { step: index + 1, lr, clock })
+      expect(gradients).toEqual(copies)
+      directions.forEach((direction, parameter) => {
+        const expected = models[parameter]!(gradients[parameter]!)
+        const difference = expected.map((value, i) => value - direction![i]!)
+        worst = Math.max(worst, frobenius(difference) / frobenius(expected))
+      })
+    })
+    rule.dispose(state)
+    expect(worst).toBeLessThan(tolerance)
+  })
+
+  test('resumes bit-exactly at every step of 20', () => {
+    const gradients = gradientSequence(shapes, 20)
+    const whole = run((optimizer) => {
+      for (const list of gradients) optimizer.step(list)
+    }, 0.01)
+    for (let stop = 0; stop <= 20; stop++) {
+      const params = parameters(shapes)
+      const first = new Optimizer(device, [{ params, rule: make(), lr, weightDecay: 0.01 }])
+      for (const list of gradients.slice(0, stop)) first.step(list)
+      const saved = structuredClone(first.stateDict())
+      first.dispose()
+      const second = new Optimizer(device, [{ params, rule: make(), lr, weightDecay: 0.01 }])
+      second.loadStateDict(saved)
+      expect(second.steps).toBe(stop)
+      for (const list of gradients.slice(stop)) second.step(list)
+      expect(second.stateDict().step).toBe(20)
+      second.dispose()
+      expect(params.map(({ value }) => value)).toEqual(whole)
+    }
+  })
+
+  test('a zero first gradient moves nothing and does no harm later', () => {
+    run((optimizer, params) => {
+      const before = params.map(({ value }) => value.slice())
+      optimizer.step(params.map(({ value }) => new Float32Array(value.length)))
+      expect(params.map(({ value }) => value)).toEqual(before)
+      for (const gradients of gradientSequence(shapes, 6)) optimizer.step(gradients)
+      for (const { value } of params) expect(value.every(Number.isFinite)).toBe(true)
+      expect(params.map(({ value }) => value)).not.toEqual(before)
+      expect(optimizer.report().failures).toBe(0)
+    })
+  })
+
+  test('a parameter without a gradient for k steps is as if those steps had not been', () => {
+    const gradients = gradientSequence(shapes, 8)
+    const isAbsent = (step: number) => step >= 2 && step < 5
+    const gap = run((optimizer, params) => {
+      gradients.forEach((list, step) => {
+        const before = params[0]!.value.slice()
+        optimizer.step(list.map((gradient, index) => (index === 0 && isAbsent(step) ? null : gradient)))
+        if (isAbsent(step)) expect(params[0]!.value).toEqual(before)
+      })
+    })
+    const others = run((optimizer) => {
+      for (const list of gradients) optimizer.step(list)
+    })
+    expect(gap.slice(1)).toEqual(others.slice(1))
+    expect(gap[0]).not.toEqual(others[0])
+    if (hasSchedule) return
+    const without = run((optimizer) => {
+      for (const list of gradients.filter((_, step) => !isAbsent(step))) optimizer.step(list)
+    })
+    expect(gap[0]).toEqual(without[0])
+  })
+
+  test('a gradient with a NaN leaves its parameter and its state alone, and no other', () => {
+    const [first, second] = gradientSequence(shapes, 2)
+    const poisoned = second!.map((gradient) => gradient.slice())
+    poisoned[0]![3] = Number.NaN
+    const clean = run((optimizer) => {
+      optimizer.step(first!)
+      optimizer.step(second!.map((gradient, index) => (index === 0 ? null : gradient)))
+    })
+    const skipped = run((optimizer) => {
+      optimizer.step(first!)
+      const saved = optimizer.stateDict().state
+      optimizer.step(poisoned)
+      expect(optimizer.report().nonFinite).toEqual({ p0: 1 })
+      const after = optimizer.stateDict().state
+      const own = Object.keys(saved).filter((key) => key.includes(':p0/') && !/\.root\d/.test(key))
+      for (const key of own) expect(after[key], key).toEqual(saved[key])
+    })
+    expect(skipped).toEqual(clean)
+  })
+
+  test('directions of a parameter do not depend on which others are in the group', () => {
+    const gradients = gradientSequence(shapes, 5)
+    const together = run((optimizer) => {
+      for (const list of gradients) optimizer.step(list)
+    })
+    shapes.forEach((_, index) => {
+      const params = [parameters(shapes)[index]!]
+      const optimizer = new Optimizer(device, [{ params, rule: make(), lr }])
+      for (const list of gradients) optimizer.step([list[index]!])
+      optimizer.dispose()
+      expect(params[0]!.value).toEqual(together[index])
+    })
+  })
+
+  test('X10: the same bits from one thread and from three', () => {
+    const gradients = gradientSequence(shapes, 5)
+    const results = [1, 3].map((threads) => {
+      const other = open('cpu', { threads })
+      const params = parameters(shapes)
+      const optimizer = new Optimizer(other, [{ params, rule: make(), lr }])
+      for (const list of gradients) optimizer.step(list)
+      other.dispose()
+      return params.map(({ value }) => value)
+    })
+    expect(results[0]).toEqual(results[1])
+  })
+
+  test('saved state: keys name their parameter, and a copy of it does not follow later steps', () => {
+    run((optimizer) => {
+      const [first, second] = gradientSequence(shapes, 2)
+      optimizer.step(first!)
+      const { state } = optimizer.stateDict()
+      const copy = structuredClone(state)
+      optimizer.step(second!)
+      expect(state).toEqual(copy)
+      for (const key of Object.keys(state)) expect(key).toMatch(/^[a-z]+:p\d\//)
+    })
+  })
+
+  test('state that does not fit is refused as a whole, naming every difference', () => {
+    const rule = make()
+    const state = rule.init(specs(shapes), device)
+    const slots = rule.slots(state)
+    const saved = saveSlots(slots)
+    const [key] = Object.keys(saved)
+    if (key !== undefined) {
+      const { [key]: _, ...rest } = saved
+      expect(() => loadSlots(rule.slots(state), { ...rest, surplus: new Float32Array(1) })).toThrow(
+        expect.objectContaining({
+          code: 'ERR_STATE',
+          message: expect.stringMatching(new RegExp(`${key.replace('/', '\\/')} is missing; surplus is unknown here`)),
+        }),
+      )
+    }
+    rule.dispose(state)
+  })
+
+  test('the plan counts bytes, work and calls', () => {
+    run((optimizer) => {
+      const plan = optimizer.describe()
+      expect(plan.groups[0]!.elements).toBe(shapes.reduce((total, shape) => total + size(shape), 0))
+      const native = plan.groups[0]!.buckets.length
+      expect(plan.nativeCallsPerStep > 0).toBe(native > 0)
+      expect(plan.text).toContain('group 0: ')
+      expect(plan.bytes).toBeGreaterThanOrEqual(device.memory().bytes)
+    })
+  })
+
+  test('solves a badly scaled quadratic', () => {
+    // f(W) = 1/2 sum_ij c_i (W_ij - T_ij)^2, c from 0.1 to 1; the optimum T is not at the start.
+    const next = normal(11)
+    const params: Parameter[] = [{ name: 'w', shape: [6, 4], value: new Float32Array(24) }]
+    const target = normalArray(24, next)
+    const curvature = Float32Array.from({ length: 24 }, (_, i) => 0.1 + (0.9 * Math.floor(i / 4)) / 5)
+    const loss = () => params[0]!.value.reduce((sum, w, i) => sum + 0.5 * curvature[i]! * (w - target[i]!) ** 2, 0)
+    const start = loss()
+    const steps = 300
+    const optimizer = new Optimizer(device, [{ params, rule: make(), lr: (step) => lr * (1 - (step - 1) / steps) }])
+    for (let step = 0; step < steps; step++) {
+      optimizer.step([params[0]!.value.map((w, i) => curvature[i]! * (w - target[i]!))])
+    }
+    optimizer.dispose()
+    expect(loss()).toBeLessThan(1e-3 * start)
+  })
+
+  test('fits a small logistic regression', () => {
+    const next = normal(5)
+    const samples = 64
+    const inputs = normalArray(samples * 6, next)
+    const truth = normalArray(6 * 3, next)
+    const labels = Array.from({ length: samples }, (_, n) => {
+      const scores = [0, 1, 2].map((c) =>
+        inputs.slice(6 * n, 6 * n + 6).reduce((sum, x, i) => sum + x * truth[3 * i + c]!, 0),
+      )
+      return scores.indexOf(Math.max(...scores))
+    })
+    const params: Parameter[] = [{ name: 'w', shape: [6, 3], value: new Float32Array(18) }]
+    const evaluate = () => {
+      const gradient = new Float32Array(18)
+      let loss = 0
+      for (let n = 0; n < samples; n++) {
+        const x = inputs.subarray(6 * n, 6 * n + 6)
+        const scores = [0, 1, 2].map((c) => x.reduce((sum, value, i) => sum + value * params[0]!.value[3 * i + c]!, 0))
+        const total = scores.reduce((sum, score) => sum + Math.exp(score), 0)
+        loss -= (scores[labels[n]!]! - Math.log(total)) / samples
+        for (let c = 0; c < 3; c++) {
+          const residual = (Math.exp(scores[c]!) / total - (c === labels[n] ? 1 : 0)) / samples
+          for (let i = 0; i < 6; i++) gradient[3 * i + c]! += residual * x[i]!
+        }
+      }
+      return { loss, gradient }
+    }
+    const start = evaluate().loss
+    expect(start).toBeCloseTo(Math.log(3), 5)
+    const optimizer = new Optimizer(device, [{ params, rule: make(), lr }])
+    for (let step = 0; step < 200; step++) optimizer.step([evaluate().gradient])
+    optimizer.dispose()
+    expect(evaluate().loss).toBeLessThan(0.5 * start)
+  })
+})

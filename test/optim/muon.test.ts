@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { type Device, open } from '../../lib/device.js'
+import * as linalg from '../../lib/linalg/orthogonalize.js'
+import { type Gradients, type MuonOptions, muon } from '../../lib/optim/index.js'
+import { gradientSequence } from './random.js'
+import { runRule, type Shapes } from './run-rule.js'
+
+vi.mock('../../lib/linalg/orthogonalize.js', async (load) => {
+  const module = await load<typeof import('../../lib/linalg/orthogonalize.js')>()
+  return { ...module, orthogonalize: vi.fn(module.orthogonalize) }
+})
+
+let device: Device
+beforeAll(() => {
+  device = open('cpu')
+})
+afterAll(() => {
+  expect(device.memory().tensors).toBe(0)
+  device.dispose()
+})
+
+const run = (options: MuonOptions, shapes: Shapes, gradients: readonly Gradients[]) =>
+  runRule(device, muon(options), shapes, gradients)
+
+describe('muon', () => {
+  test('one native call per distinct shape, however many parameters', () => {
+    const shapes = [...Array.from({ length: 20 }, () => [6, 4]), [4, 6], [4, 3, 2], [6, 2, 2]]
+    vi.mocked(linalg.orthogonalize).mockClear()
+    run({}, shapes, gradientSequence(shapes, 1))
+    // 6 x 4 (with 6 x 2 x 2) and 4 x 6 (with 4 x 3 x 2).
+    expect(linalg.orthogonalize).toHaveBeenCalledTimes(2)
+  })
+
+  test('tensors are flattened to outputs x everything else, outputs first or last', () => {
+    const gradients = gradientSequence([[3, 2, 4]], 3)
+    expect(run({}, [[3, 2, 4]], gradients)).toEqual(run({}, [[3, 8]], gradients))
+    expect(run({ outputs: 'last' }, [[3, 2, 4]], gradients)).toEqual(run({ outputs: 'last' }, [[6, 4]], gradients))
+  })
+
+  test('the scale of the gradients does not matter, from 1e-20 to 1e15', () => {
+    const gradients = gradientSequence([[6, 4]], 3)
+    const one = run({}, [[6, 4]], gradients).flat(2)
+    for (const scale of [2 ** -66, 2 ** 50]) {
+      const scaled = gradients.map((list) => list.map((gradient) => gradient.map((value) => value * scale)))
+      const other = run({}, [[6, 4]], scaled).flat(2)
+      expect(other.every((value, index) => Math.abs(value - one[index]!) < 1e-5)).toBe(true)
+    }
+  })
+
+  test('Gram form and Polar Express are the same method with another route or table', () => {
+    const gradients = gradientSequence([[4, 12]], 2)
+    const plain = run({}, [[4, 12]], gradients).flat(2)
+    const gram = run({ method: 'gram-newton-schulz' }, [[4, 12]], gradients).flat(2)
+    expect(plain.every((value, index) => Math.abs(value - gram[index]!) < 1e-4)).toBe(true)
+    const exact = run({ method: 'polar' }, [[4, 12]], gradients).flat(2)
+    const express = run({ table: 'polar-express', steps: 12 }, [[4, 12]], gradients).flat(2)
+    expect(express.every((value, index) => Math.abs(value - exact[index]!) < 1e-3)).toBe(true)
+    const custom = run({ table: [[3.4445, -4.775, 2.0315]], steps: 5 }, [[4, 12]], gradients).flat(2)
+    expect(custom).toEqual(plain)
+  })
+
+  test('a zero gradient average has a zero direction', () => {
+    expect(run({}, [[2, 2]], [[new Float32Array(4)]])).toEqual([[[0, 0, 0, 0]]])
+  })
+
+  test('one-dimensional parameters are refused, and the message says where they belong', () => {
+    expect(() => run({}, [[3, 3], [3]], [])).toThrow(
+      expect.objectContaining({
+        code: 'ERR_SHAPE',
+        message:
+          'muon: p1 has shape [3], but only weights of two or more dimensions can be orthogonalized; put biases, norms ' +
+          'and other vectors in a group with another rule, for example adamw()',
+      }),
+    )
+  })
+
+  test.each<[object, string]>([
+    [{ momentum: 1 }, 'muon: momentum must be a finite number >= 0 and < 1, got 1'],
+    [{ scale: 'rms' }, "muon: scale must be one of 'spectral', 'match-rms-adamw', 'unit-rms', 'none', got 'rms'"],
+    [{ table: 'simple' }, "muon: table must be one of 'quintic', 'jiacheng', 'polar-express'"],
+    [{ steps: 0 }, 'muon: steps must be an integer >= 1 and <= 1000, got 0'],
+    [{ method: 'svd' }, "muon: method must be one of 'newton-schulz', 'gram-newton-schulz', 'polar', got 'svd'"],
+    [{ method: 'polar', table: 'cans' }, "muon: table must be left out, because method is 'polar', got 'cans'"],
+    [{ ns_steps: 5 }, "muon: there is no option 'ns_steps'"],
+  ])('%j is refused', (options, message) => {
+    expect(() => muon(options as MuonOptions)).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringContaining(message) }),
+    )
+  })
+})

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type Device, open } from '../../lib/device.js'
+import { type ShampooOptions, shampoo } from '../../lib/optim/index.js'
+import { gradientSequence } from './random.js'
+import { optimizerOf, runRule } from './run-rule.js'
+
+// Every native op that the rules call goes through a counter.
+const calls: Record<string, number> = {}
+function counted<F extends (...args: never[]) => unknown>(name: string, op: F): F {
+  const count = (...args: Parameters<F>) => {
+    calls[name] = (calls[name] ?? 0) + 1
+    return op(...args)
+  }
+  return count as F
+}
+vi.mock('../../lib/linalg/gram.js', async (load) => {
+  const module = await load<typeof import('../../lib/linalg/gram.js')>()
+  return { ...module, gram: counted('gram', module.gram) }
+})
+vi.mock('../../lib/linalg/matmul.js', async (load) => {
+  const module = await load<typeof import('../../lib/linalg/matmul.js')>()
+  return { ...module, matmul: counted('matmul', module.matmul) }
+})
+vi.mock('../../lib/linalg/kron-apply.js', async (load) => {
+  const module = await load<typeof import('../../lib/linalg/kron-apply.js')>()
+  return { ...module, kronApply: counted('kronApply', module.kronApply) }
+})
+vi.mock('../../lib/linalg/inverse-root.js', async (load) => {
+  const module = await load<typeof import('../../lib/linalg/inverse-root.js')>()
+  return { ...module, inverseRoot: counted('inverseRoot', module.inverseRoot) }
+})
+
+let device: Device
+beforeAll(() => {
+  device = open('cpu')
+})
+afterAll(() => {
+  expect(device.memory().tensors).toBe(0)
+  device.dispose()
+})
+beforeEach(() => {
+  for (const name of Object.keys(calls)) delete calls[name]
+})
+
+describe('native calls', () => {
+  const step = (shapes: readonly (readonly number[])[], options: ShampooOptions) => {
+    const optimizer = optimizerOf(device, shapes, shampoo(options))
+    const plan = optimizer.describe()
+    optimizer.step(gradientSequence(shapes, 1)[0]!)
+    optimizer.dispose()
+    const total = Object.values(calls).reduce((sum, count) => sum + count, 0)
+    expect(total).toBe(plan.nativeCallsPerStep + plan.nativeCallsPerRefresh)
+    return { ...calls }
+  }
+
+  test('one matrix: two Gram matrices, two roots, one application', () => {
+    expect(step([[6, 4]], { merge: 'none' })).toEqual({ gram: 2, inverseRoot: 2, kronApply: 1 })
+  })
+
+  test('forty equal matrices cost the calls of one', () => {
+    const shapes = Array.from({ length: 40 }, () => [6, 4])
+    expect(step(shapes, { merge: 'none' })).toEqual({ gram: 2, inverseRoot: 2, kronApply: 1 })
+  })
+
+  test('blocks of one large matrix that are equal cost the calls of one', () => {
+    expect(step([[24, 16]], { merge: 'none', blockSize: 4 })).toEqual({ gram: 2, inverseRoot: 2, kronApply: 1 })
+  })
+
+  test('vectors take one of each, tensors of order k take k products', () => {
+    expect(step([[5], [5]], {})).toEqual({ gram: 1, inverseRoot: 1, kronApply: 1 })
+    for (const name of Object.keys(calls)) delete calls[name]
+    expect(step([[3, 4, 5]], { merge: 'none' })).toEqual({ gram: 3, inverseRoot: 3, matmul: 3 })
+  })
+
+  test('a side that is left alone costs nothing', () => {
+    const options: ShampooOptions = { merge: 'none', exponentOverride: { 2: [0.5, 0] } }
+    expect(step([[6, 4]], options)).toEqual({ gram: 1, inverseRoot: 1, kronApply: 1 })
+  })
+
+  test('roots are computed only when they are due', () => {
+    const shapes = [[6, 4]]
+    const optimizer = optimizerOf(device, shapes, shampoo({ merge: 'none', refresh: { every: 3, start: 2 } }))
+    const roots = gradientSequence(shapes, 9).map((gradients) => {
+      calls.inverseRoot = 0
+      optimizer.step(gradients)
+      return calls.inverseRoot
+    })
+    optimizer.dispose()
+    expect(roots).toEqual([0, 2, 2, 0, 0, 2, 0, 0, 2])
+  })
+
+  test('schedules: beta2, ridge, refresh period and momentum may be functions of the step', () => {
+    const shapes = [[6, 4]]
+    const rule = shampoo({
+      merge: 'none',
+      beta1: (step) => (step < 3 ? 0.5 : 0.9),
+      beta2: (step) => 1 - 1 / (step + 1),
+      ridge: { relative: (step) => 1e-3 / step },
+      refresh: { every: (step) => (step < 4 ? 1 : 2) },
+      momentum: (step) => 0.5 / step,
+      nesterov: true,
+    })
+    const directions = runRule(device, rule, shapes, gradientSequence(shapes, 6))
+    expect(directions.flat(2).every(Number.isFinite)).toBe(true)
+    // Steps 1, 2, 3, 4 and 6.
+    expect(calls.inverseRoot).toBe(2 * 5)
+  })
+})
