@@ -15,8 +15,11 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-if (spawnSync('cmake', ['--version']).error) {
-  console.log('C++ tests skipped: cmake is not installed (Debian: apt-get install cmake ninja-build)')
+const missing = ['cmake', 'ninja'].filter((tool) => spawnSync(tool, ['--version']).error)
+if (missing.length > 0) {
+  console.log(
+    `C++ tests skipped: no ${missing.join(' and no ')} on the PATH (Debian: apt-get install cmake ninja-build)`,
+  )
   console.log('0 passed, 0 failed')
   process.exit(0)
 }

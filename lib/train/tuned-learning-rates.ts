@@ -27,10 +27,10 @@ export const tuned: Tuning = {
     shampoo: [
       { learningRate: 0.001, finalLoss: 78.291 },
       { learningRate: 0.002, finalLoss: 69.893 },
-      { learningRate: 0.004, finalLoss: 65.227 },
-      { learningRate: 0.008, finalLoss: 63.28 },
-      { learningRate: 0.016, finalLoss: 65.946 },
-      { learningRate: 0.032, finalLoss: 92.651 },
+      { learningRate: 0.004, finalLoss: 65.243 },
+      { learningRate: 0.008, finalLoss: 63.265 },
+      { learningRate: 0.016, finalLoss: 66.044 },
+      { learningRate: 0.032, finalLoss: 92.781 },
     ],
   },
 }

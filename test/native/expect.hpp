@@ -78,9 +78,10 @@ inline int run_all() {
   kronroot::test::expect_near((actual), (expected), (tolerance), #actual, __FILE__, __LINE__)
 #define EXPECT_CONTAINS(text, part) kronroot::test::expect_contains((text), (part), __FILE__, __LINE__)
 
-// Asking for more memory than there is has to end in a return code under AddressSanitizer too.
-extern "C" __attribute__((visibility("default"))) const char* __asan_default_options() {
-  return "allocator_may_return_null=1";
-}  // NOLINT
+// Asking for more memory than there is has to end in a return code under the sanitizers too.
+extern "C" {
+__attribute__((visibility("default"))) const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+__attribute__((visibility("default"))) const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
+}
 
 int main() { return kronroot::test::run_all(); }
