@@ -46,7 +46,9 @@ int orthogonalize_schedule(const kr_orthogonalize_options& options, Quintic* out
 }
 
 double orthogonalize_safety(const kr_orthogonalize_options& options) {
-  return options.table == KR_TABLE_POLAR_EXPRESS || options.safety == 0 ? 1 : options.safety;
+  if (options.table == KR_TABLE_POLAR_EXPRESS) return 1;
+  if (options.safety != 0) return options.safety;
+  return options.table == KR_TABLE_AOL ? aol_safety : 1;
 }
 
 }  // namespace kronroot

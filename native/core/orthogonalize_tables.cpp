@@ -22,7 +22,7 @@ constexpr Quintic cans[] = {
 
 // Turbo-Muon (Boissin et al. 2025), arXiv 2512.04632: after almost-orthogonal (AOL) scaling of the rows
 // (Prach and Lampert 2022, arXiv 2208.03160) the first step of a five-step table is no longer needed. Only
-// meaningful with that scaling: under |A|_F the first polynomial maps 1 to -0.99.
+// meaningful with that scaling and aol_safety: the first polynomial maps 1 to -0.59.
 constexpr Quintic aol[] = {
     {4.0098, -7.0585, 2.4635},
     {3.4585, -5.5479, 2.5959},

@@ -18,6 +18,10 @@ struct NamedTable {
   int published_steps;  // number of steps its authors run
 };
 
+// Default of safety for KR_TABLE_AOL. Its first polynomial is negative above s = 0.8837, and its scaling maps rank-one
+// and diagonal matrices to s = 1: without it they would come out with the sign reversed.
+inline constexpr double aol_safety = 1.15;
+
 // The table called `table` (a kr_table), or nullptr where it is not data: KR_TABLE_POLAR_EXPRESS, KR_TABLE_CUSTOM and
 // values that are no kr_table.
 const NamedTable* named_table(int table);

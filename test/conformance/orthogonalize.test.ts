@@ -122,6 +122,23 @@ describe.each([main, ...others])('orthogonalize on $label', (testDevice) => {
       device.dispose()
     })
 
+    it.each(tables)('table %s: u v^T keeps its orientation', (table) => {
+      const device = testDevice.open()
+      const u = gaussian(9, 1, 4)
+      const v = gaussian(14, 1, 5)
+      const rankOne = typed(
+        dtype,
+        Float64Array.from({ length: 9 * 14 }, (_, i) => u[Math.floor(i / 14)]! * v[i % 14]!),
+      )
+      for (const method of ['newton-schulz', 'gram-newton-schulz'] as const) {
+        const x = orthogonalize(device.tensor(rankOne, [9, 14]), { method, table }).value.data()
+        // <X, U V^T> > 0, entry by entry.
+        for (const [i, value] of rankOne.entries())
+          expect(Math.sign(x[i]!), `${method}, element ${i}`).toBe(Math.sign(value))
+      }
+      device.dispose()
+    })
+
     it(
       'is scale-invariant from 1e-30 to 1e30',
       withDevice((device) => {

@@ -3,7 +3,8 @@
  *
  * Every options struct is plain and its zero value is the documented default; a NULL pointer means the same.
  * Every op takes (call, options, descriptors..., reports) and returns a kr_code. For all ops:
- *   - inputs are read only; inputs and outputs must not overlap, except where an op allows it;
+ *   - inputs are read only; inputs and outputs must not overlap, except where an op allows it; data is aligned to its
+ *     element type; numbers among the options are finite in the dtype of the call;
  *   - all descriptors of a call have one dtype and one batch count (inputs may broadcast, see kr_batch);
  *   - matrices are independent: a matrix alone and the same matrix inside any batch give the same bits on
  *     one device, whatever the number of threads, and a bad matrix leaves its neighbours bit-identical;
@@ -167,12 +168,12 @@ typedef enum kr_table {
 typedef struct kr_orthogonalize_options {
   int32_t method;               /* kr_method: AUTO, NEWTON_SCHULZ, GRAM_NEWTON_SCHULZ, POLAR */
   int32_t table;                /* kr_table */
-  int32_t steps;                /* 0: the table's own number; Polar Express: 8 */
-  int32_t coefficient_count;    /* KR_TABLE_CUSTOM: number of (a, b, c) triples, >= 1; the last one repeats */
+  int32_t steps;                /* 0: the table's own number; Polar Express: 8; at most 1000 */
+  int32_t coefficient_count;    /* KR_TABLE_CUSTOM: (a, b, c) triples, 1 to 1000; the last one repeats */
   const double* coefficients;   /* KR_TABLE_CUSTOM: 3 * coefficient_count numbers */
-  double polar_express_lower;   /* 0 stands for 1e-3 */
-  double polar_express_cushion; /* 0 stands for 0.02407327424182761 */
-  double safety;                /* factor on the norm (Polar Express: on its coefficients); 0 stands for 1.01 (PE), 1 */
+  double polar_express_lower;   /* below 1; 0 stands for 1e-3 */
+  double polar_express_cushion; /* below 1; 0 stands for 0.02407327424182761 */
+  double safety; /* factor on the norm (Polar Express: on its coefficients); 0 stands for 1.01 (PE), 1.15 (AOL), 1 */
 } kr_orthogonalize_options;
 
 /*
