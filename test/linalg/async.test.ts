@@ -20,8 +20,8 @@ function grams(on: Device, batch: number, n: number): Tensor {
   return result
 }
 
-/** Long enough to be caught in flight: about a second of eigendecompositions. */
-const heavy = grams(device, 800, 96)
+/** Long enough to be caught in flight: a tenth of a second of eigendecompositions. */
+const heavy = grams(device, 120, 320)
 
 describe('results', () => {
   test('are those of the synchronous call, bit for bit', async () => {
@@ -45,11 +45,8 @@ describe('results', () => {
   test('the event loop runs meanwhile', async () => {
     let ticks = 0
     const timer = setInterval(() => ticks++, 5)
-    const started = performance.now()
     await eigh.async(heavy)
     clearInterval(timer)
-    const took = performance.now() - started
-    expect(took).toBeGreaterThan(50)
     // A blocked loop makes none; all cores are busy, so an idle loop's number is not to be had.
     expect(ticks).toBeGreaterThanOrEqual(3)
   })
