@@ -1,5 +1,5 @@
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { UsageError } from './usage-error.js'
 
 const marker = 'INCOMPLETE'
@@ -19,7 +19,7 @@ export class RunFolder {
    */
   constructor(parent: string, name: string) {
     const created = writable(parent, () => {
-      mkdirSync(parent, { recursive: true })
+      createWithParents(resolve(parent))
       const path = createUnused(resolve(parent), name)
       writeFileSync(join(path, marker), 'This run has not finished: its files are not a result.\n')
       return { path, metrics: openSync(join(path, 'metrics.jsonl'), 'a') }
@@ -53,6 +53,18 @@ export class RunFolder {
     closeSync(this.#metrics)
     this.writeJson(name, summary)
     rmSync(join(this.path, marker))
+  }
+}
+
+/** Folder by folder: `mkdirSync` with `recursive` never returns where creation fails with ENOENT, as under /proc. */
+function createWithParents(path: string): void {
+  if (existsSync(path)) return
+  createWithParents(dirname(path))
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    // Another run may have created it just now.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

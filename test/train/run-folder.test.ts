@@ -31,6 +31,10 @@ describe('the folder of a run', () => {
     expect(names).toEqual(['run', 'run-2', 'run-3'])
   })
 
+  test.runIf(process.platform === 'linux')('a file system that takes no folders is refused, not waited for', () => {
+    expect(() => new RunFolder('/proc/kronroot/out', 'run')).toThrow(/^cannot write to the folder .*ENOENT/)
+  })
+
   test('a place that cannot be written is refused in one line', () => {
     const file = join(parent, 'file')
     writeFileSync(file, '')
