@@ -3,6 +3,7 @@
     "core_sources": [
       "native/core/check.cpp",
       "native/core/check_batch.cpp",
+      "native/core/crossovers.cpp",
       "native/core/minimax.cpp",
       "native/core/orthogonalize_schedule.cpp",
       "native/core/orthogonalize_tables.cpp",

@@ -5,8 +5,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <new>
+#include <string>
+#include <utility>
 
 #include "../core/aligned_memory.hpp"
 #include "../core/check.hpp"
@@ -77,6 +81,19 @@ kr_code choose_kernels(const kr_call* call, const char* asked, const KernelSet**
   return fail(call, KR_BAD_OPTION, "%s: this build and machine have %s; got \"%s\"", source, available_isas(), asked);
 }
 
+// The rows for `kernels` in the file that KRONROOT_CROSSOVERS names; nothing where it is not set.
+kr_code read_crossovers(const kr_call* call, const KernelSet& kernels, std::unique_ptr<const Crossovers>* tuned) {
+  const char* path = std::getenv("KRONROOT_CROSSOVERS");
+  if (path == nullptr || *path == '\0') return KR_OK;
+  std::ifstream file(path);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file.is_open()) return fail(call, KR_BAD_OPTION, "KRONROOT_CROSSOVERS: no file \"%s\" to read", path);
+  std::string message;
+  *tuned = parse_crossovers(text, kernels.name, &message);
+  if (*tuned == nullptr) return fail(call, KR_BAD_OPTION, "KRONROOT_CROSSOVERS: %s, %s", path, message.c_str());
+  return KR_OK;
+}
+
 kr_code open(const kr_call* call, const kr_device_options* given, kr_device** device) {
   const kr_device_options options = given == nullptr ? kr_device_options{} : *given;
   *device = nullptr;
@@ -87,7 +104,13 @@ kr_code open(const kr_call* call, const kr_device_options* given, kr_device** de
   if (const kr_code code = choose_threads(call, options.threads, &threads)) return code;
   const KernelSet* kernels = nullptr;
   if (const kr_code code = choose_kernels(call, options.isa, &kernels)) return code;
+  std::unique_ptr<const Crossovers> tuned;
+  if (const kr_code code = read_crossovers(call, *kernels, &tuned)) return code;
   std::unique_ptr<kr_device> opened(new (std::nothrow) kr_device{kernels, threads});
+  if (opened != nullptr && tuned != nullptr) {
+    opened->crossovers = tuned.get();
+    opened->tuned = std::move(tuned);
+  }
   if (opened == nullptr) return fail(call, KR_OUT_OF_MEMORY, "no memory for a device");
   *device = opened.release();
   return KR_OK;

@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
+#include "../core/crossovers.hpp"
 #include "../include/kronroot/backend.h"
 #include "kernels.hpp"
 
@@ -11,6 +13,8 @@ struct kr_device {
   const kronroot::cpu::KernelSet* kernels;
   int threads;
   std::atomic<int64_t> bytes_allocated{0};
+  const kronroot::Crossovers* crossovers = &kronroot::built_in_crossovers(kernels->name);
+  std::unique_ptr<const kronroot::Crossovers> tuned = nullptr;  // those of KRONROOT_CROSSOVERS, where it is set
 };
 
 namespace kronroot::cpu {

@@ -40,8 +40,15 @@ kr_report answer_one(const kr_call& call, const kr_inverse_root_options& given, 
   double trace = 0;
   for (int64_t i = 0; i < n; ++i) trace += symmetric[i * n + i];
 
-  const RootProblem<T> problem{
-      *call.device->kernels, options, call.cancel, root_of(options), n, symmetric, exponent, trace};
+  const RootProblem<T> problem{*call.device->kernels,
+                               *call.device->crossovers,
+                               options,
+                               call.cancel,
+                               root_of(options),
+                               n,
+                               symmetric,
+                               exponent,
+                               trace};
   const kr_report report = climb(problem, x);
   if (is_failure(report)) return report;
   scale_by_power_of_two(n * n, x, problem.result_exponent());

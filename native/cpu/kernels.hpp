@@ -34,6 +34,9 @@ struct Product {
 
 template <typename T>
 struct Kernels {
+  // Matrices that a lane group holds (lanes.hpp).
+  int lanes;
+
   // Elements of T that gemm needs as workspace for this product.
   int64_t (*gemm_workspace)(const Product<T>& product);
   // The workspace is 64-byte aligned. Results do not depend on anything but the product.

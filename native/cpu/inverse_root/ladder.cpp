@@ -37,7 +37,7 @@ template <typename T>
 RootAttempt chosen(const RootProblem<T>& problem, T* x) {
   if (is_diagonal(problem.n, problem.symmetric)) return diagonal_root(problem, x);
   const auto planned = [&](double condition) {
-    return plan_inverse_root(problem.n, problem.root, condition, dtype_of<T>);
+    return plan_inverse_root(problem.crossovers, problem.n, problem.root, condition, dtype_of<T>);
   };
   const bool is_planned = problem.options.method == KR_METHOD_AUTO;
   auto method = is_planned ? planned(least_condition_bound(problem)) : static_cast<kr_method>(problem.options.method);

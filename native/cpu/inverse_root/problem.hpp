@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "../../core/crossovers.hpp"
 #include "../../core/matrix.hpp"
 #include "../../core/rational.hpp"
 #include "../../core/ridge.hpp"
@@ -20,6 +21,7 @@ inline constexpr int32_t dtype_of = sizeof(T) == 4 ? KR_F32 : KR_F64;
 template <typename T>
 struct RootProblem {
   const KernelSet& kernels;
+  const Crossovers& crossovers;
   const kr_inverse_root_options& options;  // ridge_value in units of S under KR_RIDGE_ABSOLUTE
   const int32_t* cancel;
   Root root;

@@ -9,7 +9,7 @@ constexpr int kVectorBytes = 32;
 }  // namespace
 }  // namespace kronroot::cpu
 
-#include "vector.inl"
+#include "lanes.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -20,6 +20,15 @@ constexpr int kTileRows = 6;
 // a b + c, rounded once.
 inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return _mm256_fmadd_ps(a, b, c); }
 inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) { return _mm256_fmadd_pd(a, b, c); }
+
+template <typename T>
+inline bool any(Mask<T> mask) {
+  const __m256i lanes = reinterpret_cast<__m256i>(mask);
+  return _mm256_testz_si256(lanes, lanes) == 0;
+}
+
+inline Vec<float> square_root(Vec<float> v) { return _mm256_sqrt_ps(v); }
+inline Vec<double> square_root(Vec<double> v) { return _mm256_sqrt_pd(v); }
 
 // Masks of the first `count` elements.
 inline __m256i first_words(int count) {

@@ -9,7 +9,7 @@ constexpr int kVectorBytes = 64;
 }  // namespace
 }  // namespace kronroot::cpu
 
-#include "vector.inl"
+#include "lanes.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -20,6 +20,15 @@ constexpr int kTileRows = 8;
 // a b + c, rounded once.
 inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return _mm512_fmadd_ps(a, b, c); }
 inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) { return _mm512_fmadd_pd(a, b, c); }
+
+template <typename T>
+inline bool any(Mask<T> mask) {
+  const __m512i lanes = reinterpret_cast<__m512i>(mask);
+  return _mm512_test_epi64_mask(lanes, lanes) != 0;
+}
+
+inline Vec<float> square_root(Vec<float> v) { return _mm512_sqrt_ps(v); }
+inline Vec<double> square_root(Vec<double> v) { return _mm512_sqrt_pd(v); }
 
 // The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.
 inline Vec<float> load_first(const float* from, int count) {

@@ -7,7 +7,7 @@ constexpr int kVectorBytes = 16;
 }  // namespace
 }  // namespace kronroot::cpu
 
-#include "vector.inl"
+#include "lanes.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -19,6 +19,21 @@ constexpr int kTileRows = 4;
 template <typename V>
 inline V fma(V a, V b, V c) {
   return a * b + c;
+}
+
+template <typename T>
+inline bool any(Mask<T> mask) {
+  const auto halves = reinterpret_cast<Vec<int64_t>>(mask);
+  return (halves[0] | halves[1]) != 0;
+}
+
+inline Vec<float> square_root(Vec<float> v) {
+  for (int i = 0; i < kWidth<float>; ++i) v[i] = __builtin_sqrtf(v[i]);
+  return v;
+}
+inline Vec<double> square_root(Vec<double> v) {
+  for (int i = 0; i < kWidth<double>; ++i) v[i] = __builtin_sqrt(v[i]);
+  return v;
 }
 
 // The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.

@@ -12,6 +12,7 @@ namespace {
 template <typename T>
 constexpr Kernels<T> kernels_for() {
   return {
+      .lanes = kWidth<T>,
       .gemm_workspace = gemm_workspace<T>,
       .gemm = gemm<T>,
       .eigh_workspace = eigen::eigh_workspace<T>,

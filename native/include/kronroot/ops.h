@@ -6,8 +6,10 @@
  *   - inputs are read only; inputs and outputs must not overlap, except where an op allows it; data is aligned to its
  *     element type; numbers among the options are finite in the dtype of the call;
  *   - all descriptors of a call have one dtype and one batch count (inputs may broadcast, see kr_batch);
- *   - matrices are independent: a matrix alone and the same matrix inside any batch give the same bits on
- *     one device, whatever the number of threads, and a bad matrix leaves its neighbours bit-identical;
+ *   - matrices are independent: results do not depend on the contents of other matrices nor on the number of threads,
+ *     and a bad matrix leaves its neighbours bit-identical. A matrix alone and the same matrix inside a batch give the
+ *     same bits where both take the same path; ops with a path of one matrix to a vector lane choose it by shape, dtype
+ *     and the number of matrices in the call (native/core/crossovers.hpp);
  *   - a non-finite element makes that matrix KR_STATUS_NON_FINITE_INPUT (matmul, gram and kron_apply, which
  *     have no reports, propagate it within that matrix);
  *   - ulp below is the spacing of 1 in the element type, 2^-23 (f32) or 2^-52 (f64).

@@ -6,7 +6,6 @@
 
 #include "native/core/minimax.hpp"
 #include "native/core/orthogonalize_schedule.hpp"
-#include "native/core/planner.hpp"
 #include "native/core/polar_express.hpp"
 #include "test/native/expect.hpp"
 
@@ -195,16 +194,4 @@ TEST("minimax_schedule: the condition rounded up, the same object for all thread
   EXPECT(seen[0] != &minimax_schedule(3, 5001.0, 1e-6));
   EXPECT_NEAR(distance(*seen[0], 3, 1 / 5000.0), 0, 1e-6);
   EXPECT(!minimax_schedule(2, HUGE_VAL, 1e-6).empty());
-}
-
-TEST(
-    "plan_inverse_root: Cholesky for p = 1, eigh where an iteration would be slower or positive powers are asked for") {
-  EXPECT(plan_inverse_root(256, {1, 1, true}, 1e6, KR_F32) == KR_METHOD_CHOLESKY);
-  EXPECT(plan_inverse_root(256, {1, 1, false}, 1e6, KR_F32) == KR_METHOD_EIGH);
-  EXPECT(plan_inverse_root(16, {4, 1, true}, 1e4, KR_F32) == KR_METHOD_MINIMAX);
-  EXPECT(plan_inverse_root(16, {4, 1, true}, 1e9, KR_F32) == KR_METHOD_EIGH);
-  EXPECT(plan_inverse_root(4096, {4, 1, true}, 1e2, KR_F32) == KR_METHOD_EIGH);
-  EXPECT(plan_inverse_root(16, {63, 1, true}, 1e2, KR_F64) == KR_METHOD_EIGH);
-  EXPECT(minimax_wide_steps(8, 7) == 7);
-  EXPECT(minimax_wide_steps(128, 7) < 7);
 }

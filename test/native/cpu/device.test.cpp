@@ -1,9 +1,14 @@
 // The device part of the CPU backend's table: options and environment, information, memory.
+#include <unistd.h>
+
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 
 #include "devices.hpp"
+#include "native/core/planner.hpp"
 
 namespace {
 
@@ -72,6 +77,25 @@ TEST("open: nonsense in KRONROOT_THREADS is refused with what is allowed") {
     EXPECT_CONTAINS(opened.call.message(), "KRONROOT_THREADS: expected an integer from 1 to");
     EXPECT_CONTAINS(opened.call.message(), text);
   }
+}
+
+TEST("open: crossovers from the file in KRONROOT_CROSSOVERS, else those built in; a wrong file is refused") {
+  const std::string path = "/tmp/kronroot-crossovers-" + std::to_string(getpid());
+  const Environment crossovers("KRONROOT_CROSSOVERS", path.c_str());
+  const Environment isa("KRONROOT_ISA", "baseline");
+  const Opened missing({});
+  EXPECT(missing.code == KR_BAD_OPTION);
+  EXPECT_CONTAINS(missing.call.message(), "KRONROOT_CROSSOVERS: no file \"" + path + "\"");
+  std::ofstream(path) << "lanes baseline eigh f32 40 7\n";
+  const Opened read({});
+  EXPECT(read.code == KR_OK);
+  EXPECT(kronroot::plan_lanes(*read.device->crossovers, kronroot::LaneOp::eigh, KR_F32, 40, 7));
+  EXPECT(!kronroot::plan_lanes(*read.device->crossovers, kronroot::LaneOp::eigh, KR_F32, 40, 6));
+  std::ofstream(path) << "lanes baseline eigh f32\n";
+  const Opened wrong({});
+  EXPECT(wrong.code == KR_BAD_OPTION);
+  EXPECT_CONTAINS(wrong.call.message(), path + ", line 1: expected N");
+  std::remove(path.c_str());
 }
 
 TEST("open: the instruction set from the option, else KRONROOT_ISA, else the best") {

@@ -308,7 +308,7 @@ TEST("certificate: sees a wrong root in every direction, by probe and in full") 
     for (int full : {0, 1}) {
       options.full_residual = full;
       const cpu::RootProblem<double> problem{
-          cpu::best_kernels(), options, nullptr, root_of(options), n, a.data(), 0, 0};
+          cpu::best_kernels(), built_in_crossovers("avx512"), options, nullptr, root_of(options), n, a.data(), 0, 0};
       for (size_t direction = 0; direction < n; ++direction) {
         for (double factor : {1.0, 1.3, 0.5, 0.0}) {
           std::vector<double> wrong = images;
@@ -328,7 +328,8 @@ TEST("certificate: sees a wrong root in every direction, by probe and in full") 
 TEST("certificate: what is not finite does not pass") {
   const kr_inverse_root_options options = root_options(2, 1, KR_RIDGE_NONE, 0);
   const double a[] = {2, 1, 1, 2};
-  const cpu::RootProblem<double> problem{cpu::best_kernels(), options, nullptr, root_of(options), 2, a, 0, 4};
+  const cpu::RootProblem<double> problem{
+      cpu::best_kernels(), built_in_crossovers("avx512"), options, nullptr, root_of(options), 2, a, 0, 4};
   for (double bad : {nan_of<double>, infinity_of<double>}) {
     for (size_t i = 0; i < 4; ++i) {
       double x[] = {1, 0, 0, 1};

@@ -1,0 +1,83 @@
+// Reads a group of matrices into lanes: element (i, j) of matrix l becomes out[(i * stride + j) * kWidth<T> + l].
+#pragma once
+
+#include "tiles.inl"
+
+namespace kronroot::cpu {
+namespace {
+
+// Copies the group; empty lanes become zero. Returns the largest magnitude of each lane as bits (lanes.inl).
+template <typename T>
+IntVec<T> read_lanes(const LaneGroup<const T>& group, int64_t stride, T* out) {
+  IntVec<T> largest{};
+  for_each_tile<T>(group.rows, group.cols, group.row_stride, [&](int64_t from, int count, int64_t row, int64_t col) {
+    Vec<T> tile[kWidth<T>] = {};
+    const T* matrix = group.data + from;
+    for (int l = 0; l < group.count; ++l, matrix += group.matrix_stride) {
+      tile[l] = count == kWidth<T> ? load(matrix) : load_first(matrix, count);
+    }
+    transpose<T>(tile);
+    LanePlace<T> place(out, stride, group.cols, row, col);
+    for (int e = 0; e < count; ++e, place.next()) {
+      const IntVec<T> size = magnitude_bits<T>(tile[e]);
+      largest = size > largest ? size : largest;
+      store(place.get(), tile[e]);
+    }
+  });
+  return largest;
+}
+
+// The exponent that brings a magnitude into [1/2, 1), as frexp's; `bits` belong to a finite number.
+template <typename T>
+inline IntVec<T> binary_exponent(IntVec<T> bits) {
+  using Word = typename Bits<T>::type;
+  constexpr Word kFirstNormal = Word{1} << Bits<T>::kMantissa;
+  // Denormal numbers are scaled into the normal range first.
+  const Mask<T> denormal = bits < (IntVec<T>{} + kFirstNormal);
+  const Vec<T> lifted = from_bits<T>(bits) * power_of_two<T>(IntVec<T>{} + Word{Bits<T>::kMantissa + 1});
+  const IntVec<T> normal = denormal ? bits_of<T>(lifted) : bits;
+  const IntVec<T> exponent = (normal >> Bits<T>::kMantissa) - (Bits<T>::kBias - 1);
+  const IntVec<T> lowered = exponent - (Bits<T>::kMantissa + 1);
+  return bits == IntVec<T>{} ? IntVec<T>{} : (denormal ? lowered : exponent);
+}
+
+// Reads n x n matrices as read_symmetric (symmetric_input.hpp) does, lane by lane: both triangles of (A + A^T) / 2,
+// scaled by 2^-exponent. A matrix with a non-finite element becomes zero, so that it can neither poison nor hold up
+// the other lanes.
+template <typename T>
+void read_symmetric_lanes(const LaneGroup<const T>& group, int64_t stride, T* out, LaneInput& input) {
+  using Word = typename Bits<T>::type;
+  constexpr Word kInfinity = (Word{2} * Bits<T>::kBias + 1) << Bits<T>::kMantissa;
+  constexpr T kAsymmetry = sizeof(T) == 4 ? T(0x1.6a09e6p-12) : T(0x1p-26);  // sqrt(ulp)
+  const int64_t n = group.rows;
+  const IntVec<T> bits = read_lanes(group, stride, out);
+  const Mask<T> finite = bits < (IntVec<T>{} + kInfinity);
+  const IntVec<T> exponent = binary_exponent<T>(bits & finite);
+  // 2^-exponent itself may not be representable.
+  const IntVec<T> half = exponent >> 1;
+  const Vec<T> first = power_of_two<T>(-half), second = power_of_two<T>(half - exponent);
+  Vec<T> asymmetry{}, largest{};
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j <= i; ++j) {
+      T* below = out + (i * stride + j) * kWidth<T>;
+      T* above = out + (j * stride + i) * kWidth<T>;
+      const Vec<T> a = from_bits<T>(bits_of<T>(load(below)) & finite) * first * second;
+      const Vec<T> b = from_bits<T>(bits_of<T>(load(above)) & finite) * first * second;
+      const Vec<T> difference = (b - a) * T(0.5), mean = a + difference;
+      asymmetry = maximum<T>(absolute<T>(difference), asymmetry);
+      largest = maximum<T>(absolute<T>(mean), largest);
+      store(below, mean);
+      store(above, mean);
+    }
+  }
+  const Vec<T> size = from_bits<T>(bits & finite) * first * second;
+  const Mask<T> symmetric = asymmetry <= size * (kAsymmetry / 2);
+  for (int l = 0; l < kWidth<T>; ++l) {
+    input.status[l] = !finite[l] ? KR_STATUS_NON_FINITE_INPUT : !symmetric[l] ? KR_STATUS_NOT_SYMMETRIC : KR_STATUS_OK;
+    input.exponent[l] = static_cast<int>(exponent[l]);
+    input.largest[l] = __builtin_ldexp(static_cast<double>(largest[l]), input.exponent[l]);
+  }
+}
+
+}  // namespace
+}  // namespace kronroot::cpu
