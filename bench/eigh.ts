@@ -4,12 +4,12 @@ import { type DType, eighRatios, precision } from '../test/matrices/zoo.js'
 import { type Context, hold, type Own, type Peer } from './contest.js'
 import { type Floats, item, sets, spectralBatch, worst } from './inputs.js'
 import type { Measured } from './row.js'
+import { batches, orders, quickOrders } from './sizes.js'
 
-const batches: Record<number, number> = { 16: 512, 32: 256, 64: 64, 128: 32, 256: 8, 512: 4, 1024: 2 }
 const condition = 1e4
 
 export async function* rows(context: Context): AsyncGenerator<Measured> {
-  const sizes = context.quick ? [16, 64, 256] : [16, 32, 64, 128, 256, 512, 1024]
+  const sizes = context.quick ? quickOrders : orders
   for (const dtype of ['f32', 'f64'] as const) for (const n of sizes) yield* await order(context, n, dtype)
 }
 

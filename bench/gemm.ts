@@ -1,44 +1,76 @@
-// matmul against OpenBLAS's gemm, ml-matrix and jax-js.
-import { matmul } from '../lib/index.js'
+// matmul and gram against OpenBLAS's gemm, ml-matrix and jax-js: batches on all threads, and one thread on matrices that
+// stay in its cache, where the fraction of the peak is that of the kernel.
+import { type Device, gram, type Isa, matmul, open } from '../lib/index.js'
 import { accurateDot, type DType, relativeError } from '../test/matrices/zoo.js'
 import { type Context, hold, type Own, type Peer } from './contest.js'
 import { gaussianBatch, item, sets, worst } from './inputs.js'
 import type { Measured } from './row.js'
-
-const batches: Record<number, number> = { 16: 1024, 32: 512, 64: 128, 128: 64, 256: 16, 512: 4, 1024: 2, 2048: 2 }
+import { batches, orders, quickOrders } from './sizes.js'
 
 export async function* rows(context: Context): AsyncGenerator<Measured> {
-  const sizes = context.quick ? [16, 64, 256, 1024] : [16, 32, 64, 128, 256, 512, 1024, 2048]
+  const sizes = context.quick ? quickOrders : orders
   for (const dtype of ['f32', 'f64'] as const) for (const n of sizes) yield* await square(context, n, dtype)
+  for (const n of sizes) yield* await alone(context, n)
 }
 
-async function square(context: Context, n: number, dtype: DType): Promise<Measured[]> {
-  const { device } = context
-  const batch = batches[n]!
+/** Bytes of operands that a thread keeps in its L2 cache. */
+const cached = 1 << 20
+
+/** One thread on as many matrices as its cache holds. */
+async function alone(context: Context, n: number): Promise<Measured[]> {
+  const device = open('cpu', { threads: 1, isa: context.device.isa as Isa })
+  const { machine, openblas } = context
+  const peak = machine.peak && { f32: machine.peak.f32 / machine.threads, f64: machine.peak.f64 / machine.threads }
+  openblas?.native.setAlone(1)
+  try {
+    const batch = Math.max(1, Math.floor(cached / (12 * n * n)))
+    return await contest({ ...context, device, machine: { ...machine, peak } }, device, n, 'f32', batch, ', 1 thread')
+  } finally {
+    openblas?.native.setAlone(0)
+    device.dispose()
+  }
+}
+
+function square(context: Context, n: number, dtype: DType): Promise<Measured[]> {
+  return contest(context, context.device, n, dtype, batches[n]!, '')
+}
+
+async function contest(context: Context, device: Device, n: number, dtype: DType, batch: number, where: string) {
   const size = n * n
   const a = Array.from({ length: sets }, (_, set) => gaussianBatch(batch * size, dtype, 2 * set + 1))
   const b = Array.from({ length: sets }, (_, set) => gaussianBatch(batch * size, dtype, 2 * set + 2))
-  const error = (c: ArrayLike<number>, index: number) =>
-    sampledError(item(a[0]!, index, size), item(b[0]!, index, size), c, n)
-
   const shape = [batch, n, n]
   const left = a.map((data) => device.tensor(data, shape))
   const right = b.map((data) => device.tensor(data, shape))
   const out = device.empty(shape, { dtype })
-  const own: Own = {
-    method: 'gemm',
-    run: (round) => void matmul(left[round % sets]!, right[round % sets]!, { out }),
+  // On one thread the sets would not stay in the cache together.
+  const used = where === '' ? sets : 1
+  const judged = (symmetric: boolean) => (c: ArrayLike<number>, index: number) => {
+    const first = item(a[0]!, index, size)
+    return sampledError(first, symmetric ? transposed(first, n) : item(b[0]!, index, size), c, n)
+  }
+  const variant = (method: string, run: (round: number) => void, symmetric: boolean): Own => ({
+    method,
+    run,
     error: () => {
       const c = out.data()
-      return worst(n, batch, (i) => error(item(c, i, size), i))
+      return worst(n, batch, (i) => judged(symmetric)(item(c, i, size), i))
     },
-    flop: () => 2 * batch * n ** 3,
-  }
-  const peers = [openblas(), mlMatrix(), jax()].filter((peer) => peer !== undefined)
-  const result = await hold({ op: 'matmul', n, batch, dtype, condition: null, own: [own], peers }, context)
-  for (const tensor of [...left, ...right, out]) tensor.dispose()
-  return result
+    flop: () => (symmetric ? 1 : 2) * batch * n ** 3,
+  })
+  const product = variant('gemm', (round) => void matmul(left[round % used]!, right[round % used]!, { out }), false)
+  const symmetric = variant('gram', (round) => void gram(left[round % used]!, { out }), true)
 
+  const inBatches = where === ''
+  const peers = [openblas(), ...(inBatches ? [mlMatrix(), jax()] : [])].filter((peer) => peer !== undefined)
+  const subject = { n, batch, dtype, condition: null }
+  const result = await hold({ op: `matmul${where}`, ...subject, own: [product, symmetric], peers }, context)
+  for (const tensor of [...left, ...right, out]) tensor.dispose()
+  return result.map((each) =>
+    each.row.method === 'gram' ? { ...each, row: { ...each.row, op: `gram${where}` } } : each,
+  )
+
+  /** A whole gemm also against gram: what a program without a symmetric product does. */
   function openblas(): Peer | undefined {
     if (!context.openblas) return undefined
     const { native } = context.openblas
@@ -46,8 +78,8 @@ async function square(context: Context, n: number, dtype: DType): Promise<Measur
     return {
       name: 'openblas',
       matrices: batch,
-      run: (round) => native.gemm(a[round % sets]!, b[round % sets]!, c, n, n, n, batch),
-      error: () => worst(n, batch, (i) => error(item(c, i, size), i)),
+      run: (round) => native.gemm(a[round % used]!, b[round % used]!, c, n, n, n, batch),
+      error: () => worst(n, batch, (i) => judged(false)(item(c, i, size), i)),
     }
   }
 
@@ -59,27 +91,33 @@ async function square(context: Context, n: number, dtype: DType): Promise<Measur
     return {
       name: 'ml-matrix',
       matrices: 1,
+      against: [product],
       run: () => {
         c = x.mmul(y)
       },
-      error: () => error(c.to1DArray(), 0),
+      error: () => judged(false)(c.to1DArray(), 0),
     }
   }
 
   function jax(): Peer | undefined {
     const peer = context.jax
-    if (!peer || dtype !== 'f32' || n > 512) return undefined
+    if (!peer || dtype !== 'f32' || n > 256) return undefined
     const [x, y] = [peer.array(a[0] as Float32Array, shape), peer.array(b[0] as Float32Array, shape)]
     let c: Float32Array = new Float32Array()
     return {
       name: 'jax-js',
       matrices: batch,
+      against: [product],
       run: () => {
         c = peer.read(peer.matmul(x, y))
       },
-      error: () => worst(n, batch, (i) => error(item(c, i, size), i)),
+      error: () => worst(n, batch, (i) => judged(false)(item(c, i, size), i)),
     }
   }
+}
+
+function transposed(a: Float64Array, n: number): Float64Array {
+  return a.map((_, index) => a[(index % n) * n + Math.floor(index / n)]!)
 }
 
 /** Relative Frobenius error of a few rows of C = A B against sums in twice the precision of f64. */

@@ -5,17 +5,17 @@ import { type Context, hold, type Own, type Peer } from './contest.js'
 import { exactFunction, oracle } from './exact.js'
 import { type Floats, item, sets, spectralBatch, worst } from './inputs.js'
 import type { Measured } from './row.js'
+import { batches, orders, quickOrders } from './sizes.js'
 
-const batches: Record<number, number> = { 16: 512, 32: 256, 64: 64, 128: 32, 256: 8, 512: 4, 1024: 2 }
 const methods = ['auto', 'eigh', 'minimax', 'coupled-newton'] as const
 
 export async function* rows(context: Context): AsyncGenerator<Measured> {
-  const sizes = context.quick ? [16, 64, 256] : [16, 32, 64, 128, 256, 512, 1024]
-  const conditions = context.quick ? [1e4] : [1e2, 1e4, 1e6]
-  const roots = context.quick ? [4] : [2, 4]
-  for (const p of roots)
-    for (const condition of conditions) for (const n of sizes) yield* await root(context, n, p, condition, 'f32')
-  if (!context.quick) for (const n of sizes) yield* await root(context, n, 4, 1e4, 'f64')
+  const sizes = context.quick ? quickOrders : orders
+  for (const n of sizes) yield* await root(context, n, 4, 1e4, 'f32')
+  if (context.quick) return
+  for (const n of sizes) yield* await root(context, n, 2, 1e2, 'f32')
+  for (const n of sizes) yield* await root(context, n, 4, 1e6, 'f32')
+  for (const n of sizes) yield* await root(context, n, 4, 1e4, 'f64')
 }
 
 async function root(context: Context, n: number, p: number, condition: number, dtype: DType): Promise<Measured[]> {

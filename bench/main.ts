@@ -1,4 +1,4 @@
-// Runs one subject: peers, machine block, rows. Started by scripts/bench.mjs.
+// Runs one subject or all: peers, machine block, rows, and what of the targets they reached. Started by scripts/bench.mjs.
 import { open } from '../lib/index.js'
 import type { Arguments, SubjectName } from './arguments.js'
 import type { Context } from './contest.js'
@@ -7,7 +7,9 @@ import { connect as connectJax } from './peers/jax.js'
 import { connect as connectMlMatrix } from './peers/ml-matrix.js'
 import { connect as connectOpenblas, loadNative } from './peers/openblas.js'
 import type { Measured } from './row.js'
+import { formatSlope, slopes } from './scaling.js'
 import { formatMachine, formatRow, header } from './table.js'
+import { formatVerdict, verdicts } from './targets.js'
 
 interface SubjectModule {
   rows(context: Context): AsyncGenerator<Measured>
@@ -16,13 +18,15 @@ interface SubjectModule {
 const modules: Record<SubjectName, () => Promise<SubjectModule>> = {
   eigh: () => import('./eigh.js'),
   'inverse-root': () => import('./inverse-root.js'),
+  'spd-inverse': () => import('./spd-inverse.js'),
   orthogonalize: () => import('./orthogonalize.js'),
   gemm: () => import('./gemm.js'),
+  scaling: () => import('./scaling.js'),
   overhead: () => import('./overhead.js'),
 }
 
 /** @param nativeFile the bench addon, where it was built */
-export async function main({ subject, quick, json }: Arguments, nativeFile: string | undefined): Promise<void> {
+export async function main({ chosen, quick, json }: Arguments, nativeFile: string | undefined): Promise<void> {
   const log = (line: string) => console.error(line)
   const device = open('auto')
   const reference = open('reference')
@@ -40,14 +44,23 @@ export async function main({ subject, quick, json }: Arguments, nativeFile: stri
     jax: await connectJax(log),
     log,
   }
-  const { rows } = await modules[subject]()
   if (!json) console.log(`${formatMachine(machine)}\n\n${header()}`)
-  const document = { machine, rows: [] as Measured['row'][] }
-  for await (const measurement of rows(context)) {
-    document.rows.push(measurement.row)
-    if (!json) console.log(formatRow(measurement))
+  const measurements: Measured[] = []
+  for (const subject of chosen) {
+    const { rows } = await modules[subject]()
+    for await (const measurement of rows(context)) {
+      measurements.push(measurement)
+      if (json) log(formatRow(measurement))
+      else console.log(formatRow(measurement))
+    }
   }
-  if (json) console.log(JSON.stringify(document))
+  const rows = measurements.map(({ row }) => row)
+  const [growth, reached] = [slopes(measurements), verdicts(rows)]
+  if (json) {
+    console.log(JSON.stringify({ machine, rows, slopes: growth, verdicts: reached }))
+  } else {
+    for (const line of [...growth.map(formatSlope), ...reached.map(formatVerdict)]) console.log(line)
+  }
   device.dispose()
   reference.dispose()
 }

@@ -6,12 +6,12 @@ import { type Context, hold, type Own, type Peer } from './contest.js'
 import { exactNewtonSchulz, exactPolar, oracle, type Triple } from './exact.js'
 import { type Floats, gaussianBatch, item, sets, worst } from './inputs.js'
 import type { Measured } from './row.js'
+import { batches, orders, quickOrders } from './sizes.js'
 
-const batches: Record<number, number> = { 16: 512, 32: 256, 64: 64, 128: 32, 256: 8, 512: 4, 1024: 2 }
 const triples: readonly Triple[] = Array(5).fill([3.4445, -4.775, 2.0315])
 
 export async function* rows(context: Context): AsyncGenerator<Measured> {
-  const sizes = context.quick ? [16, 64, 256] : [16, 32, 64, 128, 256, 512, 1024]
+  const sizes = context.quick ? quickOrders : orders.filter((n) => n >= 16)
   for (const aspect of [1, 4]) for (const n of sizes) yield* await shape(context, n, aspect, 'f32')
   if (!context.quick) for (const n of sizes) yield* await shape(context, n, 1, 'f64')
 }

@@ -17,11 +17,15 @@ export interface BenchNative {
   open(file: string, threads: number): OpenblasInfo
   /** flop/s of `threads` threads of multiply-adds. */
   peak(isa: string, bits: 32 | 64, threads: number, seconds: number): number
+  /** 1: later calls run on the caller's thread alone; 0: on all threads again. */
+  setAlone(alone: 0 | 1): void
   gemm(a: Floats, b: Floats, c: Floats, m: number, n: number, k: number, batch: number): void
   /** Eigenvector j in row j of `vectors`. */
   eigh(a: Floats, values: Floats, vectors: Floats, n: number, batch: number): void
   /** V diag(max(w, 0) + ridge w_max)^exponent V^T. */
   inverseRoot(a: Floats, x: Floats, n: number, batch: number, exponent: number, ridge: number): void
+  /** potrf and potri, both triangles. */
+  spdInverse(a: Floats, x: Floats, n: number, batch: number): void
   newtonSchulz(
     a: Floats,
     x: Floats,

@@ -16,6 +16,8 @@ const native: BenchNative = {
   gemm() {},
   eigh() {},
   inverseRoot() {},
+  setAlone() {},
+  spdInverse() {},
   newtonSchulz() {},
 }
 

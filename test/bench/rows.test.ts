@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { parse, subjects } from '../../bench/arguments.js'
 import { interleaved, quantile, summary } from '../../bench/harness.js'
 import { measured } from '../../bench/row.js'
+import { formatSlope, slopes } from '../../bench/scaling.js'
 import { formatRow, header, milliseconds } from '../../bench/table.js'
+import { formatVerdict, verdicts } from '../../bench/targets.js'
 
 const subject = { op: 'eigh', n: 64, batch: 8, dtype: 'f32', condition: 1e4, device: 'cpu', isa: 'avx2' } as const
 const own = { method: 'eigh', ms: 2, spread: 0.01, error: 0.5, flop: 4e6 }
@@ -118,15 +120,52 @@ describe('timing', () => {
 })
 
 describe('arguments', () => {
-  it('knows every subject and both flags', () => {
-    for (const name of subjects) expect(parse([name, '--json'])).toEqual({ subject: name, quick: false, json: true })
-    expect(parse(['--quick', 'gemm'])).toEqual({ subject: 'gemm', quick: true, json: false })
+  it('knows every subject, all of them, and both flags', () => {
+    for (const name of subjects) expect(parse([name, '--json'])).toEqual({ chosen: [name], quick: false, json: true })
+    expect(parse(['--quick', 'all'])).toEqual({ chosen: subjects, quick: true, json: false })
   })
 
   it('answers anything else with one line that lists the subjects', () => {
     for (const argv of [[], ['svd'], ['eigh', 'gemm'], ['eigh', '--fast']]) {
       const answer = parse(argv)
-      expect(answer).toMatch(/^[^\n]*subjects: eigh, inverse-root, orthogonalize, gemm, overhead$/)
+      expect(answer).toMatch(/^[^\n]*subjects: all, eigh, inverse-root, [a-z, -]*overhead$/)
     }
+  })
+})
+
+describe('verdicts', () => {
+  const rowOf = (fields: object) => ({
+    ...measured(subject, own, peer, 8e9).row,
+    ...fields,
+  })
+
+  it('grade what rows reached of their targets', () => {
+    const rows = [
+      rowOf({ n: 64, ratio: 5.5 }),
+      rowOf({ n: 32, ratio: 8.4 }),
+      rowOf({ n: 32, ratio: 99, peer: 'jax-js' }),
+      rowOf({ op: 'inverse root 1/4', n: 256, method: 'eigh', ratio: 9 }),
+      rowOf({ op: 'inverse root 1/4', n: 256, method: 'auto: minimax', ratio: 3.5 }),
+      rowOf({ op: 'inverse root 1/4', n: 128, condition: 1e6, method: 'auto: eigh', ratio: 3.5 }),
+      rowOf({ op: 'matmul, 1 thread', n: 512, peakFraction: 0.75 }),
+    ]
+    expect(verdicts(rows).map(formatVerdict)).toEqual([
+      'MISSED  eigh f32 n = 32: 8.40x openblas (must 8.5, stretch 12)',
+      'must    eigh f32 n = 64: 5.50x openblas (must 5, stretch 8)',
+      'stretch inverse root 1/4 f32 1e+4 auto n = 256: 3.50x openblas (must 2, stretch 3)',
+      'MISSED  matmul, 1 thread f32 n = 512: 0.75 of the peak (must 0.8, stretch 0.9)',
+    ])
+  })
+})
+
+describe('slopes', () => {
+  it('compare neighbours with n^3 and with the batch', () => {
+    const at = (n: number, batch: number, ms: number) =>
+      measured({ ...subject, n, batch }, { ...own, method: 'scaling', ms }, null, null)
+    const found = slopes([at(128, 4, 1), at(256, 4, 16), at(64, 64, 1), at(64, 256, 3)])
+    expect(found.map(formatSlope)).toEqual([
+      'eigh, n 128 to 256: exponent 4.00, 2.00 of n^3',
+      'eigh, batch 64 to 256: exponent 0.79, 0.75 of batch',
+    ])
   })
 })

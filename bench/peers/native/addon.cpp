@@ -135,6 +135,12 @@ napi_value peak(napi_env env, const Arguments& arguments) {
   return number_value(env, sum);
 }
 
+// setAlone(1 or 0): jobs on the caller's thread alone, or on all threads
+napi_value set_alone(napi_env, const Arguments& arguments) {
+  opened().workers.set_alone(arguments.integer(0) != 0);
+  return nullptr;
+}
+
 // gemm(a, b, c, m, n, k, batch)
 template <typename T>
 void gemm(const Arguments& arguments) {
@@ -173,6 +179,17 @@ void inverse_root(const Arguments& arguments) {
   opened().workers.run(batch, [&](std::int64_t i, int thread) {
     routes[thread].inverse_root(a + i * n * n, x + i * n * n, n, exponent, ridge);
   });
+}
+
+// spdInverse(a, x, n, batch)
+template <typename T>
+void spd_inverse(const Arguments& arguments) {
+  const std::int64_t n = arguments.integer(2), batch = arguments.integer(3);
+  const T* a = arguments.elements<T>(0, batch * n * n);
+  T* x = arguments.elements<T>(1, batch * n * n);
+  auto& routes = opened().routes(T{});
+  opened().workers.run(
+      batch, [&](std::int64_t i, int thread) { routes[thread].spd_inverse(a + i * n * n, x + i * n * n, n); });
 }
 
 // newtonSchulz(a, x, rows, cols, batch, triples, steps)
@@ -219,9 +236,11 @@ NAPI_MODULE_INIT() {
   using namespace kronroot::bench;
   define<open>(env, exports, "open");
   define<peak>(env, exports, "peak");
+  define<set_alone>(env, exports, "setAlone");
   define<by_type<gemm<float>, gemm<double>>>(env, exports, "gemm");
   define<by_type<eigh<float>, eigh<double>>>(env, exports, "eigh");
   define<by_type<inverse_root<float>, inverse_root<double>>>(env, exports, "inverseRoot");
+  define<by_type<spd_inverse<float>, spd_inverse<double>>>(env, exports, "spdInverse");
   define<by_type<newton_schulz<float>, newton_schulz<double>>>(env, exports, "newtonSchulz");
   return exports;
 }

@@ -16,10 +16,16 @@ template <typename T>
 using Syevd = void (*)(const char* jobz, const char* uplo, const BlasInt* n, T* a, const BlasInt* lda, T* w, T* work,
                        const BlasInt* lwork, BlasInt* iwork, const BlasInt* liwork, BlasInt* info);
 
+// potrf and potri
+template <typename T>
+using Cholesky = void (*)(const char* uplo, const BlasInt* n, T* a, const BlasInt* lda, BlasInt* info);
+
 template <typename T>
 struct Lapack {
   Gemm<T> gemm = nullptr;
   Syevd<T> syevd = nullptr;
+  Cholesky<T> potrf = nullptr;
+  Cholesky<T> potri = nullptr;
 };
 
 struct Openblas {

@@ -52,6 +52,18 @@ bool Routes<T>::inverse_root(const T* a, T* x, BlasInt n, double exponent, doubl
 }
 
 template <typename T>
+bool Routes<T>::spd_inverse(const T* a, T* x, BlasInt n) {
+  std::copy_n(a, std::size_t(n) * n, x);
+  BlasInt info = 0;
+  lapack_.potrf("L", &n, x, &n, &info);
+  if (info == 0) lapack_.potri("L", &n, x, &n, &info);
+  for (BlasInt j = 0; j < n; ++j) {
+    for (BlasInt i = j + 1; i < n; ++i) x[std::size_t(i) * n + j] = x[std::size_t(j) * n + i];
+  }
+  return info == 0;
+}
+
+template <typename T>
 void Routes<T>::newton_schulz(const T* a, T* x, BlasInt rows, BlasInt cols, const double* triples, int steps) {
   const std::size_t size = std::size_t(rows) * cols;
   double square = 0;

@@ -21,6 +21,9 @@ class Routes {
   // x = V diag(max(w, 0) + ridge w_max)^exponent V^T.
   bool inverse_root(const T* a, T* x, BlasInt n, double exponent, double ridge);
 
+  // x = a^{-1} by potrf and potri, both triangles. False where a is not positive definite.
+  bool spd_inverse(const T* a, T* x, BlasInt n);
+
   // X <- a X + (b S + c S^2) X, S = X X^T, from a / |a|_F, over `steps` triples (a, b, c); rows <= cols.
   void newton_schulz(const T* a, T* x, BlasInt rows, BlasInt cols, const double* triples, int steps);
 

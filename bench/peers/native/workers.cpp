@@ -18,6 +18,10 @@ Workers::~Workers() {
 }
 
 void Workers::run(std::int64_t items, const std::function<void(std::int64_t, int)>& job) {
+  if (alone_) {
+    for (std::int64_t item = 0; item < items; ++item) job(item, 0);
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     job_ = &job;

@@ -22,6 +22,9 @@ class Workers {
   void run(std::int64_t items, const std::function<void(std::int64_t item, int thread)>& job);
   int threads() const { return static_cast<int>(threads_.size()) + 1; }
 
+  // From now on jobs run on the caller's thread alone, or on all again.
+  void set_alone(bool alone) { alone_ = alone; }
+
  private:
   void serve(int thread);
   void take(int thread);
@@ -35,6 +38,7 @@ class Workers {
   std::int64_t round_ = 0;
   int busy_ = 0;
   bool stop_ = false;
+  bool alone_ = false;
   std::vector<std::thread> threads_;
 };
 
