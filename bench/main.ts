@@ -1,5 +1,6 @@
 // Runs one subject or all: peers, machine block, rows, and what of the targets they reached. Started by scripts/bench.mjs.
 import { open } from '../lib/index.js'
+import { accuracies, formatAccuracies } from './accuracy.js'
 import type { Arguments, SubjectName } from './arguments.js'
 import type { Context } from './contest.js'
 import { describeMachine } from './machine.js'
@@ -26,9 +27,16 @@ const modules: Record<SubjectName, () => Promise<SubjectModule>> = {
 }
 
 /** @param nativeFile the bench addon, where it was built */
-export async function main({ chosen, quick, json }: Arguments, nativeFile: string | undefined): Promise<void> {
+export async function main(
+  { chosen, accuracy, quick, json }: Arguments,
+  nativeFile: string | undefined,
+): Promise<void> {
   const log = (line: string) => console.error(line)
   const device = open('auto')
+  if (accuracy) {
+    for (const line of formatAccuracies(accuracies(device))) console.log(line)
+    return device.dispose()
+  }
   const reference = open('reference')
   const native = loadNative(nativeFile)
   const openblas = connectOpenblas(native, device.threads, log, process.env.KRONROOT_OPENBLAS)

@@ -4,7 +4,14 @@ export { type ErrorCode, KronrootError } from './errors.js'
 export { type Cholesky, cholesky, type FactorizationOptions } from './linalg/cholesky.js'
 export { type Eigh, type EighOptions, type EighResult, eigh } from './linalg/eigh.js'
 export { type Gram, type GramOptions, gram } from './linalg/gram.js'
-export { type InverseRoot, type InverseRootOptions, inverseRoot, type SolveResult } from './linalg/inverse-root.js'
+export {
+  type InverseRoot,
+  type InverseRootOptions,
+  inverseRoot,
+  type RootMethod,
+  rootMethods,
+  type SolveResult,
+} from './linalg/inverse-root.js'
 export { type KronApply, type KronApplyOptions, kronApply } from './linalg/kron-apply.js'
 export { type Matmul, type MatmulOptions, matmul } from './linalg/matmul.js'
 export type { Abortable } from './linalg/operation.js'

@@ -1,6 +1,7 @@
 {
   "variables": {
     "core_sources": [
+      "native/core/chebyshev.cpp",
       "native/core/check.cpp",
       "native/core/check_batch.cpp",
       "native/core/crossovers.cpp",
@@ -36,6 +37,7 @@
       "native/cpu/gram.cpp",
       "native/cpu/inverse_root.cpp",
       "native/cpu/inverse_root/certificate.cpp",
+      "native/cpu/inverse_root/chebyshev_root.cpp",
       "native/cpu/inverse_root/cholesky_root.cpp",
       "native/cpu/inverse_root/definiteness.cpp",
       "native/cpu/inverse_root/eigen_root.cpp",
@@ -43,8 +45,10 @@
       "native/cpu/inverse_root/ladder.cpp",
       "native/cpu/inverse_root/lanczos.cpp",
       "native/cpu/inverse_root/minimax_root.cpp",
-      "native/cpu/inverse_root/newton_root.cpp",
       "native/cpu/inverse_root/powers.cpp",
+      "native/cpu/inverse_root/product_form_root.cpp",
+      "native/cpu/inverse_root/rational_root.cpp",
+      "native/cpu/inverse_root/series_root.cpp",
       "native/cpu/isa.cpp",
       "native/cpu/kron_apply.cpp",
       "native/cpu/lambda_max.cpp",

@@ -28,6 +28,11 @@ export type Method =
   | 'polar'
   | 'direct'
   | 'ql'
+  | 'higher-order'
+  | 'newton-db'
+  | 'cans'
+  | 'chebyshev'
+  | 'rational'
 
 /** Step of the recovery ladder that answered; `'none'`: no step did. */
 export type Rung = 'chosen' | 'eigh' | 'eigh-f64' | 'none'
@@ -55,6 +60,11 @@ const methods: readonly Method[] = [
   'polar',
   'direct',
   'ql',
+  'higher-order',
+  'newton-db',
+  'cans',
+  'chebyshev',
+  'rational',
 ]
 const rungs: readonly Rung[] = ['chosen', 'eigh', 'eigh-f64', 'none']
 

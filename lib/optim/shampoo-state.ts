@@ -1,3 +1,4 @@
+import type { RootMethod } from '../linalg/inverse-root.js'
 import type { ExponentOverride } from '../precondition/exponents.js'
 import { activeFactors, type BucketFactors } from '../precondition/factors.js'
 import type { GraftScope } from '../precondition/graft-norms.js'
@@ -86,10 +87,20 @@ export function reportShampoo(state: ShampooState): readonly SolveReport[] {
 }
 
 /**
- * Cost of the root of one n x n matrix in multiples of n^3: eigh about 10, minimax 5 K - 4 at K = 6 iterations, coupled
- * Newton about 15 iterations of 4 products. The planner (auto) is counted as minimax.
+ * Cost of the root of one n x n matrix in multiples of n^3: eigh about 10, minimax 5 K - 4 at K = 6 iterations, the others
+ * by their usual number of iterations times the products of one (ops.h). The planner (auto) is counted as minimax.
  */
-const ROOT_COST: Record<string, number> = { eigh: 10, minimax: 26, 'coupled-newton': 120, auto: 26 }
+const ROOT_COST: Record<RootMethod, number> = {
+  auto: 26,
+  eigh: 10,
+  minimax: 26,
+  'coupled-newton': 60,
+  'higher-order': 50,
+  'newton-db': 90,
+  cans: 72,
+  chebyshev: 100,
+  rational: 30,
+}
 
 /** What Shampoo holds and does. */
 export function describeShampoo(state: ShampooState, settings: ShampooSettings): RulePlan {
@@ -134,7 +145,7 @@ function bucketCost(group: BucketFactors, settings: ShampooSettings): BucketCost
     bytes: 4 * (inFlight + 2 * blocks * sum((n) => n * n)),
     // Gram matrix of an unfolding n x (size / n): n size, by symmetry. Mode product: 2 n size.
     flopsPerStep: blocks * sum((n) => 3 * n * bucket.size),
-    flopsPerRefresh: blocks * sum((n) => ROOT_COST[settings.root.method ?? 'auto']! * n ** 3),
+    flopsPerRefresh: blocks * sum((n) => ROOT_COST[settings.root.method ?? 'auto'] * n ** 3),
     callsPerStep: factors.length + applyCalls,
     callsPerRefresh: factors.length,
   }

@@ -1,5 +1,5 @@
 import { checkFields } from '../errors.js'
-import { type InverseRootOptions, inverseRoot } from '../linalg/inverse-root.js'
+import { type InverseRootOptions, inverseRoot, rootMethods } from '../linalg/inverse-root.js'
 import type { Ridge } from '../linalg/ridge.js'
 import { boolean, numberIn, oneOf } from '../schedule/validate.js'
 import type { Tensor } from '../tensor.js'
@@ -12,7 +12,7 @@ export type RootOptions = Pick<InverseRootOptions, 'method' | 'residualBound' | 
 export function checkRootOptions(owner: string, root: RootOptions): RootOptions {
   const { method, residualBound, fullResidual, maxIterations } = root
   checkFields(`${owner}: root`, root, ['method', 'residualBound', 'fullResidual', 'maxIterations'])
-  if (method !== undefined) oneOf(owner, 'root.method', method, ['auto', 'eigh', 'minimax', 'coupled-newton'])
+  if (method !== undefined) oneOf(owner, 'root.method', method, rootMethods)
   if (residualBound !== undefined) numberIn(owner, 'root.residualBound', residualBound, { above: 0 })
   if (fullResidual !== undefined) boolean(owner, 'root.fullResidual', fullResidual)
   if (maxIterations !== undefined) numberIn(owner, 'root.maxIterations', maxIterations, { min: 1, integer: true })

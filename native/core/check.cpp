@@ -114,8 +114,18 @@ kr_code check_inverse_root(const kr_call* call, const kr_inverse_root_options* g
     check.option(denominator > 0 && denominator <= root_limit, "p_denominator",
                  "an integer from 1 to 64 (or 0/0 for the default 2/1)", denominator);
   }
-  check.option(options.method >= KR_METHOD_AUTO && options.method <= KR_METHOD_COUPLED_NEWTON, "method",
-               "AUTO (0), EIGH (1), MINIMAX (2) or COUPLED_NEWTON (3)", options.method);
+  const bool known = (options.method >= KR_METHOD_AUTO && options.method <= KR_METHOD_COUPLED_NEWTON) ||
+                     (options.method >= KR_METHOD_HIGHER_ORDER && options.method <= KR_METHOD_RATIONAL);
+  check.option(known, "method",
+               "AUTO (0), EIGH (1), MINIMAX (2), COUPLED_NEWTON (3), HIGHER_ORDER (10), NEWTON_DB (11), CANS (12), "
+               "CHEBYSHEV (13) or RATIONAL (14)",
+               options.method);
+  if (check.failed()) return check.code();
+  if (options.method == KR_METHOD_NEWTON_DB || options.method == KR_METHOD_CANS) {
+    const int32_t a = root_of(options).a;
+    check.option(a >= 2 && std::has_single_bit(static_cast<uint32_t>(a)), "p_numerator",
+                 "2, 4, 8, ... in lowest terms, since NEWTON_DB and CANS take square roots", a);
+  }
   check_ridge(check, options.ridge, options.ridge_value);
   check.option(finite_and_not_negative(options.residual_bound), "residual_bound", "a finite number >= 0",
                options.residual_bound);

@@ -121,14 +121,16 @@ describe('timing', () => {
 
 describe('arguments', () => {
   it('knows every subject, all of them, and both flags', () => {
-    for (const name of subjects) expect(parse([name, '--json'])).toEqual({ chosen: [name], quick: false, json: true })
-    expect(parse(['--quick', 'all'])).toEqual({ chosen: subjects, quick: true, json: false })
+    for (const name of subjects)
+      expect(parse([name, '--json'])).toEqual({ chosen: [name], accuracy: false, quick: false, json: true })
+    expect(parse(['accuracy'])).toMatchObject({ chosen: [], accuracy: true })
+    expect(parse(['--quick', 'all'])).toEqual({ chosen: subjects, accuracy: false, quick: true, json: false })
   })
 
   it('answers anything else with one line that lists the subjects', () => {
     for (const argv of [[], ['svd'], ['eigh', 'gemm'], ['eigh', '--fast']]) {
       const answer = parse(argv)
-      expect(answer).toMatch(/^[^\n]*subjects: all, eigh, inverse-root, [a-z, -]*overhead$/)
+      expect(answer).toMatch(/^[^\n]*subjects: all, accuracy, eigh, inverse-root, [a-z, -]*overhead$/)
     }
   })
 })

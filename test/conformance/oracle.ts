@@ -1,6 +1,6 @@
 // What the conformance tests share: stacked inputs, exact answers in f64, and the f32 eigh route to beat.
 import { expect } from 'vitest'
-import { type Device, eigh, matmul, type Tensor } from '../../lib/index.js'
+import { type Device, eigh, matmul, type RootMethod, type Tensor } from '../../lib/index.js'
 import { type DType, type Multiply, typed, type ZooMatrix } from '../matrices/zoo.js'
 
 /** Products of the ratios on a device in f64; matmul.test.ts verifies that product against exact sums. */
@@ -13,6 +13,12 @@ export function multiplyOn(device: Device): Multiply {
     for (const tensor of [left, right, product]) tensor.dispose()
     return data
   }
+}
+
+/** Whether a method takes the root p: those that take square roots need 2, 4, 8, ... in lowest terms. */
+export function takesRoot(method: RootMethod, p: number | readonly [number, number]): boolean {
+  if (method !== 'newton-db' && method !== 'cans') return true
+  return typeof p === 'number' ? [2, 4, 8, 16, 32, 64].includes(Math.abs(p)) : String(p) === '4,3'
 }
 
 /** A batch of equally large matrices. */

@@ -226,7 +226,14 @@ const cases: readonly Case[] = [
     'method',
     () => inverseRoot(square, { method: as('newton') }),
     'ERR_OPTION',
-    "inverseRoot: method must be one of 'auto', 'eigh', 'minimax', 'coupled-newton', got 'newton'",
+    "inverseRoot: method must be one of 'auto', 'eigh', 'minimax', 'coupled-newton', 'higher-order', 'newton-db', 'cans', 'chebyshev', 'rational', got 'newton'",
+  ],
+  ['p of square roots', () => inverseRoot(square, { p: 6, method: 'cans' }), 'ERR_OPTION', 'in lowest terms, got 6'],
+  [
+    'p = 4/4 of square roots',
+    () => inverseRoot(square, { p: [4, 4], method: 'newton-db' }),
+    'ERR_OPTION',
+    "inverseRoot: method 'newton-db' takes square roots",
   ],
   [
     'residualBound',

@@ -98,7 +98,7 @@ const options: Readonly<Record<string, readonly unknown[]>> = {
   side: ['left', 'right'],
   vectors: [true, false],
   p: [1, 2, 4, [4, 3], -2],
-  method: ['auto', 'eigh', 'minimax', 'coupled-newton', 'newton-schulz', 'gram-newton-schulz', 'polar'],
+  method: ['auto', 'eigh', 'minimax', 'coupled-newton', 'chebyshev', 'newton-schulz', 'gram-newton-schulz', 'polar'],
   ridge: [{ relative: 1e-3 }, { absolute: 0.1 }, { trace: 0.1 }, { pseudoInverse: 0 }, 'none'],
   residualBound: [0.1],
   fullResidual: [true],

@@ -49,7 +49,22 @@ RootAttempt chosen(const RootProblem<T>& problem, T* x) {
   if (method == KR_METHOD_EIGH) return eigen_root<T>(problem, x);
   if (!found.invertible) return {};
   if (method == KR_METHOD_CHOLESKY) return cholesky_root(problem, found, x);
-  return method == KR_METHOD_MINIMAX ? minimax_root(problem, found, x) : newton_root(problem, found, x);
+  switch (method) {
+    case KR_METHOD_MINIMAX:
+      return minimax_root(problem, found, x);
+    case KR_METHOD_HIGHER_ORDER:
+      return higher_order_root(problem, found, x);
+    case KR_METHOD_NEWTON_DB:
+      return newton_db_root(problem, found, x);
+    case KR_METHOD_CANS:
+      return cans_root(problem, found, x);
+    case KR_METHOD_CHEBYSHEV:
+      return chebyshev_root(problem, found, x);
+    case KR_METHOD_RATIONAL:
+      return rational_root(problem, found, x);
+    default:
+      return newton_root(problem, found, x);
+  }
 }
 
 }  // namespace

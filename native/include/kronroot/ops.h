@@ -93,8 +93,11 @@ typedef enum kr_ridge {
  * Shapes: a, x n x n; x may be the very same descriptor as a.
  * p: 0/0 stands for 2/1; p_denominator > 0; a negative numerator gives positive powers, (A + epsilon I)^{1/|p|};
  *   |numerator|, denominator <= 64, reduced to lowest terms.
- * Methods: AUTO (the planner), EIGH, MINIMAX, COUPLED_NEWTON; the last two take integer roots and form
- *   rational ones as powers of them. p = 1/b under AUTO is a Cholesky inverse. Diagonal matrices are answered in closed
+ * Methods: AUTO (the planner), EIGH, MINIMAX, COUPLED_NEWTON, HIGHER_ORDER (the coupled iteration of third order),
+ *   NEWTON_DB and CANS (square roots in product form; p = 2, 4, 8, ... in lowest terms), RATIONAL (coupled rational
+ *   minimax by Cholesky inverses; positive powers by eigh) take integer roots and form rational ones as powers of them;
+ *   CHEBYSHEV expands the power itself, where degree 256 reaches ulp (conditions up to about 1e3), and leaves the rest
+ *   to the next rung. p = 1/b under AUTO and RATIONAL is a Cholesky inverse. Diagonal matrices are answered in closed
  *   form by all of them (DIRECT); pseudo-inverses, and matrices with eigenvalues that count as 0, by eigh.
  * Defined answers:
  *   n = 0               nothing, status OK
@@ -121,18 +124,21 @@ typedef enum kr_ridge {
  *   on the same input (f32, AUTO), and <= 100 n ulp condition for every method that reports OK.
  * Report: condition = lambda_max / lambda_min of A + epsilon I (to a digit where no eigenvalues are computed).
  * Cost: EIGH about 10 n^3; MINIMAX (5K - 4) n^3 at p = 4, K = 4..7 iterations for condition 1e2..1e6.
- * Source: coupled Newton: Guo and Higham, SIAM J. Matrix Anal. Appl. 28 (2006); minimax: composite minimax
- *   polynomials with the trough capped, docs/algorithms.md; balanced residual: docs/algorithms.md.
+ *   COUPLED_NEWTON 4, HIGHER_ORDER 5, NEWTON_DB and CANS 6, RATIONAL 5 n^3 an iteration at p = 2, CHEBYSHEV n^3 a
+ * degree. Measured errors by method, p, condition and spectrum: docs/inverse-roots.md. Source: coupled Newton: Guo and
+ * Higham, SIAM J. Matrix Anal. Appl. 28 (2006); minimax: composite minimax polynomials with the trough capped,
+ * docs/algorithms.md; balanced residual: docs/algorithms.md.
  */
 typedef struct kr_inverse_root_options {
   int32_t p_numerator;
   int32_t p_denominator;
-  int32_t method; /* kr_method: AUTO, EIGH, MINIMAX, COUPLED_NEWTON */
-  int32_t ridge;  /* kr_ridge */
+  int32_t
+      method; /* kr_method: AUTO, EIGH, MINIMAX, COUPLED_NEWTON, HIGHER_ORDER, NEWTON_DB, CANS, CHEBYSHEV, RATIONAL */
+  int32_t ridge; /* kr_ridge */
   double ridge_value;
   double residual_bound; /* 0 stands for 0.05 */
   int32_t full_residual;
-  int32_t max_iterations; /* of coupled Newton; 0 stands for 100 */
+  int32_t max_iterations; /* of iterations that stop by themselves, degree of CHEBYSHEV; 0 stands for 100 (256) */
 } kr_inverse_root_options;
 
 /*

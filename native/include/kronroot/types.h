@@ -77,6 +77,11 @@ typedef enum kr_method {
   KR_METHOD_POLAR = 7,
   KR_METHOD_DIRECT = 8, /* closed form: 0x0, 1x1, zero or diagonal matrix */
   KR_METHOD_QL = 9,     /* Householder tridiagonalisation and implicit QL */
+  KR_METHOD_HIGHER_ORDER = 10,
+  KR_METHOD_NEWTON_DB = 11,
+  KR_METHOD_CANS = 12,
+  KR_METHOD_CHEBYSHEV = 13,
+  KR_METHOD_RATIONAL = 14,
 } kr_method;
 
 /* Step of the recovery ladder that answered. */

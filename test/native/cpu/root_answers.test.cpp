@@ -14,7 +14,8 @@ using namespace kronroot::test;
 
 namespace {
 
-const kr_method methods[] = {KR_METHOD_AUTO, KR_METHOD_EIGH, KR_METHOD_MINIMAX, KR_METHOD_COUPLED_NEWTON};
+const kr_method methods[] = {KR_METHOD_AUTO,         KR_METHOD_EIGH,      KR_METHOD_MINIMAX, KR_METHOD_COUPLED_NEWTON,
+                             KR_METHOD_HIGHER_ORDER, KR_METHOD_CHEBYSHEV, KR_METHOD_RATIONAL};
 
 template <typename T>
 void check_one_by_one() {
