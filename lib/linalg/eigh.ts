@@ -30,10 +30,11 @@ export interface EighResult {
  *
  * The component of largest magnitude of every eigenvector is positive. Any scale is legal. An asymmetry above
  * sqrt(ulp) max|A| is a failure ('not_symmetric'), and so is a non-finite element. Bounds, in LAPACK's scaled ratios:
- * |A V - V diag(w)| / (n ulp |A|) < 10 and |V^T V - I| / (n ulp) < 10. About 9 n^3 flop, 4/3 n^3 without vectors.
+ * |A V - V diag(w)| / (n ulp |A|) < 10 and |V^T V - I| / (n ulp) < 10. About 9 n^3 flop (at most 5 n^3
+ * from n = 96 on), 4/3 n^3 without vectors.
  *
  * `report.residual` is |A z - V diag(w) V^T z| / (|A|_F |z|) for one random z, `condition` max|w| / min|w|.
- * Source: Householder reduction and implicit QL, Golub and Van Loan, Matrix Computations, 8.3.
+ * Source: Householder reduction, implicit QL and divide and conquer, Golub and Van Loan, Matrix Computations, 8.3 and 8.4.
  *
  * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_OPTION, ERR_DISPOSED, ERR_OUT_OF_MEMORY, ERR_NOT_CONVERGED
  */

@@ -15,13 +15,14 @@ namespace eigen {
 class Deflation {
  public:
   Deflation(int64_t n, const double* d, const double* e, double ulp) {
-    double norm = 0;
     for (int64_t i = 0; i < n; ++i) {
       const double size = magnitude(d[i]) + magnitude(e[i]);
-      norm = size > norm ? size : norm;
+      norm_ = size > norm_ ? size : norm_;
     }
-    absolute_ = ulp / 8 * norm;
+    absolute_ = ulp / 8 * norm_;
   }
+
+  double norm() const { return norm_; }
 
   bool is_negligible(double e, double d, double d_next) const {
     const double size = magnitude(e);
@@ -29,6 +30,7 @@ class Deflation {
   }
 
  private:
+  double norm_ = 0;
   double absolute_;
 };
 
@@ -101,11 +103,10 @@ template <bool kRecord>
   return split;
 }
 
-// d becomes the eigenvalues, unsorted. sweep(low, high, deflation) does one sweep and returns as ql_sweep.
+// d becomes the eigenvalues, unsorted. sweep(low, high) does one sweep and returns as ql_sweep.
 // Returns the number of sweeps, or -1.
 template <typename F>
-int64_t iterate(int64_t n, const double* d, const double* e, double ulp, const F& sweep) {
-  const Deflation deflation(n, d, e, ulp);
+int64_t iterate(int64_t n, const double* d, const double* e, Deflation deflation, const F& sweep) {
   const auto is_negligible = [&](int64_t i) { return deflation.is_negligible(e[i], d[i], d[i + 1]); };
   int64_t sweeps = 0;
   for (int64_t low = 0; low < n; ++low) {
@@ -113,17 +114,19 @@ int64_t iterate(int64_t n, const double* d, const double* e, double ulp, const F
     while (high < n - 1 && !is_negligible(high)) ++high;
     while (low < high) {
       if (++sweeps > most_sweeps(n)) return -1;
-      high = sweep(low, high, deflation);
+      high = sweep(low, high);
       if (is_negligible(low)) ++low;
     }
   }
   return sweeps;
 }
 
-// With the rotations applied to the panels; c and s are workspace of n elements.
+// With the rotations applied to the panels; c and s are workspace of n elements. deflation: of this matrix, or of a
+// larger one that it is a part of.
 template <typename T>
-int64_t ql_with_vectors(int64_t n, double* d, double* e, double ulp, double* c, double* s, Rotations<T>& rotations) {
-  const int64_t sweeps = iterate(n, d, e, ulp, [&](int64_t low, int64_t high, Deflation deflation) {
+int64_t ql_with_vectors(int64_t n, double* d, double* e, Deflation deflation, double* c, double* s,
+                        Rotations<T>& rotations) {
+  const int64_t sweeps = iterate(n, d, e, deflation, [&](int64_t low, int64_t high) {
     const int64_t split = ql_sweep<true>(d, e, low, high, deflation, c, s);
     rotations.record(low, high, c, s);
     return split;
@@ -133,7 +136,8 @@ int64_t ql_with_vectors(int64_t n, double* d, double* e, double ulp, double* c, 
 }
 
 inline int64_t ql_values(int64_t n, double* d, double* e, double ulp) {
-  return iterate(n, d, e, ulp, [&](int64_t low, int64_t high, Deflation deflation) {
+  const Deflation deflation(n, d, e, ulp);
+  return iterate(n, d, e, deflation, [&](int64_t low, int64_t high) {
     return ql_sweep<false>(d, e, low, high, deflation, nullptr, nullptr);
   });
 }

@@ -38,6 +38,16 @@ struct Panels {
   T* row(int64_t p, int64_t j) const { return data + p * size() + (j + kMargin) * lanes; }
 };
 
+// Components of the eigenvectors to a panel. A panel should stay in the L2 cache beside the table of rotations while
+// all waves of the table pass over it, and leave few lanes empty; more vectors to a row hide the latency of the shears.
+template <typename T>
+constexpr int64_t panel_lanes(int64_t n) {
+  constexpr int64_t kCache = 131072;
+  const int64_t vectors = padded<T>(n) / kWidth<T>;
+  if (vectors % 4 == 0 && 4 * kWidth<T> * n * int64_t{sizeof(T)} <= kCache) return 4 * kWidth<T>;
+  return vectors == 1 ? kWidth<T> : 2 * kWidth<T>;
+}
+
 // Rotations (i, i + 1) for low <= i < high, in kWave sweeps of falling i. Rotation i of sweep k is entry
 // (high - 1 - i + k) kWave + k, a pair (t, -s).
 template <typename T>

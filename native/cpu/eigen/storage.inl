@@ -7,9 +7,11 @@ namespace eigen {
 
 inline float square_root(float x) { return __builtin_sqrtf(x); }
 inline double square_root(double x) { return __builtin_sqrt(x); }
+inline float magnitude(float x) { return __builtin_fabsf(x); }
 inline double magnitude(double x) { return __builtin_fabs(x); }
 inline int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
 inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
+inline double larger(double x, double y) { return x > y ? x : y; }
 
 constexpr int64_t round_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 
@@ -66,6 +68,15 @@ Storage<T> copy_to_storage(int64_t n, const T* a, T* data) {
     for (int64_t j = 0; j < padded<T>(n); ++j) storage.row(i)[j] = 0;
   }
   return storage;
+}
+
+// order[0 .. n-1]: the indices of d by ascending value, equal ones in their own order.
+inline void sort_indices(int64_t n, const double* d, int64_t* order) {
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t place = i;
+    for (; place > 0 && d[order[place - 1]] > d[i]; --place) order[place] = order[place - 1];
+    order[place] = i;
+  }
 }
 
 }  // namespace eigen

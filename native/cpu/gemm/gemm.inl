@@ -59,6 +59,15 @@ int64_t gemm_workspace(const Product<T>& product) {
   return plan.b_elements + plan.a_elements;
 }
 
+// At least gemm_workspace of every product with m, n and k up to `most`.
+template <typename T>
+int64_t gemm_workspace_limit(int64_t most) {
+  constexpr int64_t kTwoLines = 2 * 64 / int64_t{sizeof(T)};
+  const int64_t depth = smaller(most, kMaxDepth);
+  const int64_t columns = smaller(most, kBlockColumns<T>) + kTileColumns<T>;
+  return depth * columns + (depth + kTwoLines) * (smaller(most, kBlockRows) + kTwoLines);
+}
+
 // Columns [column, column + columns) of K block [k, k + depth) into panels.
 template <typename T>
 void pack_b(const Product<T>& p, int64_t k, int64_t depth, int64_t column, int64_t columns, T* packed) {

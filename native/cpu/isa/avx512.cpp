@@ -27,8 +27,16 @@ inline bool any(Mask<T> mask) {
   return _mm512_test_epi64_mask(lanes, lanes) != 0;
 }
 
-inline Vec<float> square_root(Vec<float> v) { return _mm512_sqrt_ps(v); }
-inline Vec<double> square_root(Vec<double> v) { return _mm512_sqrt_pd(v); }
+// With a mask, since the plain intrinsics of g++ 12 warn of uninitialised variables of their own.
+inline Vec<float> square_root(Vec<float> v) { return _mm512_maskz_sqrt_ps(0xffff, v); }
+inline Vec<double> square_root(Vec<double> v) { return _mm512_maskz_sqrt_pd(0xff, v); }
+
+// 1 / v to about an ulp, v normal and its inverse too: a third of the time of a division.
+inline Vec<double> reciprocal(Vec<double> v) {
+  const Vec<double> one = broadcast(1.0), estimate = _mm512_maskz_rcp14_pd(0xff, v);
+  const Vec<double> better = fma(fma(-v, estimate, one), estimate, estimate);
+  return fma(fma(-v, better, one), better, better);
+}
 
 // The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.
 inline Vec<float> load_first(const float* from, int count) {

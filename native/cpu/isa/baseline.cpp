@@ -36,6 +36,9 @@ inline Vec<double> square_root(Vec<double> v) {
   return v;
 }
 
+// 1 / v to about an ulp, v normal and its inverse too.
+inline Vec<double> reciprocal(Vec<double> v) { return 1 / v; }
+
 // The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.
 template <typename T>
 inline Vec<T> load_first(const T* from, int count) {

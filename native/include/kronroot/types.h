@@ -76,7 +76,7 @@ typedef enum kr_method {
   KR_METHOD_GRAM_NEWTON_SCHULZ = 6,
   KR_METHOD_POLAR = 7,
   KR_METHOD_DIRECT = 8, /* closed form: 0x0, 1x1, zero or diagonal matrix */
-  KR_METHOD_QL = 9,     /* Householder tridiagonalisation and implicit QL */
+  KR_METHOD_QL = 9,     /* Householder tridiagonalisation, implicit QL, large matrices divided (see eigh) */
   KR_METHOD_HIGHER_ORDER = 10,
   KR_METHOD_NEWTON_DB = 11,
   KR_METHOD_CANS = 12,

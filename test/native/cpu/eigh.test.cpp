@@ -203,6 +203,34 @@ void check_zoo(const KernelSet& set, bool is_best) {
               worst, worst_killer);
 }
 
+// Orders at which the tridiagonal matrix is divided once, several times, evenly or not.
+template <typename T>
+void check_division(const KernelSet& set, bool is_best) {
+  const auto answer_all = [&](int64_t n, const std::vector<int>& types) {
+    double worst = 0;
+    for (int type : types) {
+      worst = std::max(worst, check_answer<T>(set, kronroot::test::lapack_type(type, n, precision_of<T>)));
+    }
+    return worst;
+  };
+  double worst = 0;
+  for (int64_t n : is_best ? std::vector<int64_t>{130, 257, 300, 511} : std::vector<int64_t>{130, 257}) {
+    for (const Symmetric& matrix : kronroot::test::hard_to_divide(n, precision_of<T>)) {
+      worst = std::max(worst, check_answer<T>(set, matrix));
+    }
+  }
+  if (is_best) {
+    for (int64_t n = 95; n <= 130; ++n) {
+      worst = std::max(worst, answer_all(n, {9, 13, 21}));
+      worst = std::max(worst, check_answer<T>(set, kronroot::test::low_rank_gram(n, n / 3)));
+    }
+    worst = std::max(worst, answer_all(300, {8, 9, 10, 13, 16, 17, 18, 21}));
+    worst = std::max(worst, answer_all(784, {9, 16}));
+    worst = std::max(worst, answer_all(1000, {13}));
+  }
+  std::printf("%-8s %s: largest ratio %.2f over matrices that are hard to divide\n", set.name, kTypeName<T>, worst);
+}
+
 template <typename T>
 bool same_bits(const T* x, const T* y, size_t count) {
   return std::memcmp(x, y, count * sizeof(T)) == 0;
@@ -213,7 +241,7 @@ template <typename T>
 void check_batch(const KernelSet& set) {
   constexpr int64_t kBatch = 33;
   const Precision precision = precision_of<T>;
-  for (int64_t n : {5, 16, 33, 64}) {
+  for (int64_t n : {5, 16, 33, 64, 120}) {
     const auto expect = [&](bool holds, const char* what) { check(holds, set, kTypeName<T>, "batch", n, what); };
     const auto size = static_cast<size_t>(n * n), padded = static_cast<size_t>(n * (n + kPadding));
     std::vector<T> a;
@@ -307,6 +335,14 @@ void for_each_isa(const F& f) {
 TEST("cpu eigh: f32 keeps LAPACK's ratios on the 21 types and the known killers") { for_each_isa(check_zoo<float>); }
 
 TEST("cpu eigh: f64 keeps LAPACK's ratios on the 21 types and the known killers") { for_each_isa(check_zoo<double>); }
+
+TEST("cpu eigh: f32 keeps LAPACK's ratios where the tridiagonal matrix is divided") {
+  for_each_isa(check_division<float>);
+}
+
+TEST("cpu eigh: f64 keeps LAPACK's ratios where the tridiagonal matrix is divided") {
+  for_each_isa(check_division<double>);
+}
 
 TEST("cpu eigh: a matrix answers in a batch as it does alone, beside bad ones, on any number of threads") {
   for_each_isa([](const KernelSet& set, bool) {

@@ -246,4 +246,50 @@ inline std::vector<Symmetric> known_killers(const Precision& precision, double l
   return all;
 }
 
+// Tridiagonal matrices (which the reduction leaves as they are) and others that divide and conquer finds hard: all of
+// it deflates, nothing does, or the poles of the secular equation are as close as deflation lets them be.
+inline std::vector<Symmetric> hard_to_divide(int64_t n, const Precision& precision) {
+  Random random(static_cast<uint64_t>(n));
+  const auto real = [](int64_t i) { return static_cast<double>(i); };
+  const double decades = precision.ulp == 0x1p-23 ? -37 : -300;
+  const auto scale_of = [&](double part) { return std::pow(10.0, decades * part); };
+  const auto ones = [](int64_t) { return 1.0; };
+  std::vector<double> three(static_cast<size_t>(n)), near_one(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    three[static_cast<size_t>(i)] = real(i % 3) - 1;
+    near_one[static_cast<size_t>(i)] = 1 + precision.ulp * real(i);
+  }
+  std::vector<Symmetric> all = {
+      diagonal("identity", std::vector<double>(static_cast<size_t>(n), 1.0)),
+      low_rank_gram(n, n / 12 + 1),
+      spectral("three eigenvalues", three),
+      spectral("one cluster", near_one),
+      tridiagonal(
+          "(1, 2, 1)", n, [](int64_t) { return 2.0; }, ones),
+      tridiagonal(
+          "(-1, 0, -1)", n, [](int64_t) { return 0.0; }, [](int64_t) { return -1.0; }),
+      tridiagonal(
+          "random", n, [&](int64_t) { return random.normal(); }, [&](int64_t) { return random.normal(); }),
+      tridiagonal("identity with one coupling in the middle", n, ones,
+                  [&](int64_t i) { return i == n / 2 - 1 ? -1.0 : 0.0; }),
+      tridiagonal(
+          "couplings of every size", n, [&](int64_t i) { return real(i % 5); },
+          [&](int64_t i) { return random.sign() * std::pow(10.0, -real(i * 7 % 20)); }),
+      tridiagonal(
+          "graded downwards", n, [&](int64_t i) { return scale_of(real(i) / real(n)); },
+          [&](int64_t i) { return 0.5 * scale_of(real(i + 1) / real(n)); }),
+      tridiagonal(
+          "graded upwards", n, [&](int64_t i) { return scale_of(1 - real(i) / real(n)); },
+          [&](int64_t i) { return 0.5 * scale_of(1 - real(i) / real(n)); }),
+      tridiagonal(
+          "Clement", n, [](int64_t) { return 0.0; },
+          [&](int64_t i) { return std::sqrt(real(i + 1) * real(n - 1 - i)); }),
+      symmetric("everything tiny", n, [&](int64_t, int64_t) { return scale_of(1) * random.normal(); }),
+  };
+  for (double glue : {1e-2, 1e-7, 1e-14}) {
+    if (n >= 42) all.push_back(glued_wilkinson(n / 21, glue));
+  }
+  return all;
+}
+
 }  // namespace kronroot::test

@@ -1,0 +1,288 @@
+// One merge of divide and conquer: the eigendecomposition of
+//   [ T1     ]         T
+//   [     T2 ] + rho u u,    u = (0 .. 0 1 | +-1 0 .. 0),
+// from those of T1 and T2. In their eigenvectors it is the rank-one update D + 2 rho z z^T, with z made of the last
+// components of the eigenvectors of T1 and the first ones of T2 (Cuppen, Numer. Math. 36 (1981)).
+//
+// Deflation: an eigenvector with rho |z_j| below the tolerance stays as it is; of two whose eigenvalues are so close
+// that a rotation which makes one z_j zero leaves a coupling below the tolerance, that one stays (Dongarra and
+// Sorensen, SIAM J. Sci. Stat. Comput. 8 (1987)). What is left has distinct poles and nonzero z: secular.inl.
+#pragma once
+
+#include "../gemm/gemm.inl"
+#include "pieces.inl"
+#include "secular.inl"
+
+namespace kronroot::cpu {
+namespace {
+namespace eigen {
+
+// Eigenvector after eigenvector, each a row.
+template <typename T>
+struct Rows {
+  T* data;
+  int64_t stride;
+  T* row(int64_t j) const { return data + j * stride; }
+};
+
+// Which components of an eigenvector of the two halves may be nonzero. Rows of one kind are kept together, so that the
+// products below leave out the zeros.
+enum Support : int64_t { kUpper = 0, kBoth = 1, kLower = 2 };
+
+template <typename T>
+struct MergeWorkspace {
+  T* gathered;      // n x n
+  Rows<T> weights;  // n x n
+  T* gemm;
+  double* z;
+  double* poles;
+  double* squares;
+  double* offset;
+  double* column_poles;
+  double* column_z;
+  double* weight;
+  int64_t* origin;
+  int64_t* sorted;
+  int64_t* kept;
+  int64_t* deflated;
+  int64_t* support;
+  int64_t* column;
+
+  // gathered and weights are left to the caller.
+  MergeWorkspace(int64_t n, Pieces& pieces) : gathered(nullptr), weights{} {
+    const int64_t whole = round_up(n, kRootLanes) + kRootLanes;
+    for (double** piece : {&z, &poles, &squares, &offset, &column_poles, &column_z, &weight}) {
+      *piece = pieces.take<double>(whole);
+    }
+    for (int64_t** piece : {&origin, &sorted, &kept, &deflated, &support, &column}) *piece = pieces.take<int64_t>(n);
+    gemm = pieces.take<T>(gemm_workspace_limit<T>(n));
+  }
+};
+
+template <typename T>
+void copy_elements(int64_t count, const T* from, T* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+}
+
+// order[0 .. first_count + second_count - 1]: the union of two lists of indices, each by ascending d.
+inline void merge_lists(const double* d, const int64_t* first, int64_t first_count, const int64_t* second,
+                        int64_t second_count, int64_t* order) {
+  while (first_count > 0 || second_count > 0) {
+    const bool takes_first = second_count == 0 || (first_count > 0 && d[*first] <= d[*second]);
+    (takes_first ? first_count : second_count) -= 1;
+    *order++ = takes_first ? *first++ : *second++;
+  }
+}
+
+// The indices in `order` by ascending d; few are out of place.
+inline void sort_by(const double* d, int64_t count, int64_t* order) {
+  for (int64_t i = 1; i < count; ++i) {
+    const int64_t index = order[i];
+    int64_t place = i;
+    for (; place > 0 && d[order[place - 1]] > d[index]; --place) order[place] = order[place - 1];
+    order[place] = index;
+  }
+}
+
+template <typename T>
+class Merge {
+ public:
+  // The n1 + n2 eigenvectors are rows of `vectors`, which reaches to the block's first component; d holds their
+  // eigenvalues and order[0 .. n1 - 1], order[n1 ..] (counted from 0 in each half) their ascending orders; all three
+  // are overwritten by those of the whole.
+  Merge(int64_t n1, int64_t n2, Rows<T> vectors, double* d, int64_t* order, double tolerance, MergeWorkspace<T> space)
+      : n1_(n1), n_(n1 + n2), vectors_(vectors), d_(d), order_(order), tolerance_(tolerance), space_(space) {}
+
+  // coupling: the element that couples the halves, rho u u^T = |coupling| (1, +-1)^T (1, +-1). False when a root of the
+  // secular equation was not found.
+  bool run(double coupling) {
+    rho_ = 2 * magnitude(coupling);
+    sort_halves();
+    read_z(coupling < 0);
+    deflate();
+    if (kept_ > 0) {
+      group_by_support();
+      gather();
+      if (!solve()) return false;
+      multiply();
+    }
+    finish_order();
+    return true;
+  }
+
+ private:
+  void sort_halves() {
+    for (int64_t i = n1_; i < n_; ++i) order_[i] += n1_;
+    merge_lists(d_, order_, n1_, order_ + n1_, n_ - n1_, space_.sorted);
+  }
+
+  void read_z(bool negative) {
+    constexpr double kHalfRoot = 0.70710678118654752440;
+    double squares = 0;
+    for (int64_t j = 0; j < n_; ++j) {
+      const double z = j < n1_ ? vectors_.row(j)[n1_ - 1] : negative ? -vectors_.row(j)[n1_] : vectors_.row(j)[n1_];
+      space_.z[j] = z * kHalfRoot;
+      space_.support[j] = j < n1_ ? kUpper : kLower;
+      squares += space_.z[j] * space_.z[j];
+    }
+    // |z| is 1 but for rounding of the eigenvectors.
+    rho_ *= squares;
+    const double scale = 1 / square_root(squares);
+    for (int64_t j = 0; j < n_; ++j) space_.z[j] *= scale;
+  }
+
+  void deflate() {
+    double* z = space_.z;
+    int64_t previous = -1;
+    for (int64_t s = 0; s < n_; ++s) {
+      const int64_t j = space_.sorted[s];
+      if (rho_ * magnitude(z[j]) <= tolerance_) {
+        space_.deflated[deflated_++] = j;
+        continue;
+      }
+      if (previous >= 0) {
+        const double size = square_root(z[j] * z[j] + z[previous] * z[previous]);
+        const double c = z[j] / size, s_previous = z[previous] / size;
+        const double gap = d_[j] - d_[previous];
+        if (magnitude(gap * c * s_previous) <= tolerance_) {
+          rotate(previous, j, c, s_previous);
+          z[j] = size;
+          z[previous] = 0;
+          const double moved = gap * s_previous * s_previous;
+          d_[previous] += moved;
+          d_[j] -= moved;
+          space_.deflated[deflated_++] = previous;
+          previous = j;
+          continue;
+        }
+        space_.kept[kept_++] = previous;
+      }
+      previous = j;
+    }
+    if (previous >= 0) space_.kept[kept_++] = previous;
+  }
+
+  // Row j <- c row_j + s row_i, row i <- c row_i - s row_j.
+  void rotate(int64_t i, int64_t j, double c, double s) {
+    const T cosine = static_cast<T>(c), sine = static_cast<T>(s);
+    T* x = vectors_.row(i);
+    T* y = vectors_.row(j);
+    for (int64_t r = 0; r < n_; ++r) {
+      const T xr = x[r], yr = y[r];
+      x[r] = cosine * xr - sine * yr;
+      y[r] = cosine * yr + sine * xr;
+    }
+    if (space_.support[i] != space_.support[j]) space_.support[i] = space_.support[j] = kBoth;
+  }
+
+  // column[p]: place of pole p when the rows that are kept are grouped by support.
+  void group_by_support() {
+    int64_t count[3] = {};
+    for (int64_t p = 0; p < kept_; ++p) ++count[space_.support[space_.kept[p]]];
+    upper_only_ = count[kUpper];
+    both_ = count[kBoth];
+    int64_t next[3] = {0, upper_only_, upper_only_ + both_};
+    for (int64_t p = 0; p < kept_; ++p) {
+      const int64_t j = space_.kept[p], column = next[space_.support[j]]++;
+      space_.column[p] = column;
+      space_.poles[p] = d_[j];
+      space_.squares[p] = space_.z[j] * space_.z[j];
+    }
+  }
+
+  Rows<T> upper_part() const { return {space_.gathered, n1_}; }
+  Rows<T> lower_part() const { return {upper_part().row(upper_only_ + both_), n_ - n1_}; }
+  Rows<T> deflated_part() const { return {lower_part().row(kept_ - upper_only_), n_}; }
+
+  void gather() {
+    for (int64_t p = 0; p < kept_; ++p) {
+      const int64_t column = space_.column[p];
+      const T* row = vectors_.row(space_.kept[p]);
+      if (column < upper_only_ + both_) copy_elements(n1_, row, upper_part().row(column));
+      if (column >= upper_only_) copy_elements(n_ - n1_, row + n1_, lower_part().row(column - upper_only_));
+    }
+    for (int64_t q = 0; q < deflated_; ++q) {
+      copy_elements(n_, vectors_.row(space_.deflated[q]), deflated_part().row(q));
+      space_.weight[q] = d_[space_.deflated[q]];
+    }
+    // From here on eigenvalue and eigenvector j < kept_ belong to root j, the deflated ones follow.
+    for (int64_t q = 0; q < deflated_; ++q) d_[kept_ + q] = space_.weight[q];
+  }
+
+  bool solve() {
+    constexpr double kTolerance = sizeof(T) == 4 ? 0x1p-30 : 0x1p-52;
+    const Secular equation{kept_, space_.poles, space_.squares, rho_};
+    const SecularRoots roots{space_.origin, space_.offset};
+    if (!solve_secular(equation, kTolerance, roots)) return false;
+    for (int64_t p = 0; p < kept_; ++p) space_.weight[p] = space_.z[space_.kept[p]];
+    correct_update_vector(equation, roots, space_.weight);
+    for (int64_t p = 0; p < kept_; ++p) {
+      space_.column_poles[space_.column[p]] = space_.poles[p];
+      space_.column_z[space_.column[p]] = space_.weight[p];
+      d_[p] = roots(space_.poles, p);
+    }
+    for (int64_t i = 0; i < kept_; ++i) form_weights(space_.poles[roots.origin[i]], roots.offset[i], i);
+    return true;
+  }
+
+  // Row i of the weights: the eigenvector z_p / (d_p - x) of root x = origin + offset, normalised.
+  void form_weights(double origin, double offset, int64_t i) {
+    constexpr int kStep = kWidth<double>;
+    Vec<double> squares{};
+    int64_t p = 0;
+    for (; p < kept_; p += kStep) {
+      const Vec<double> gap = (load(space_.column_poles + p) - origin) - offset;
+      Vec<double> w = load(space_.column_z + p) * reciprocal(gap);
+      if (kept_ - p < kStep) w = first_lanes<double>(static_cast<int>(kept_ - p)) ? w : Vec<double>{};
+      store(space_.weight + p, w);
+      squares = fma(w, w, squares);
+    }
+    const double scale = 1 / square_root(sum<double>(squares));
+    T* row = space_.weights.row(i);
+    for (p = 0; p < kept_; ++p) row[p] = static_cast<T>(space_.weight[p] * scale);
+  }
+
+  void multiply() {
+    Product<T> product;
+    product.m = kept_;
+    product.a_stride = space_.weights.stride;
+    product.c_stride = vectors_.stride;
+
+    product.n = product.b_stride = n1_;
+    product.k = upper_only_ + both_;
+    product.a = space_.weights.data;
+    product.b = upper_part().data;
+    product.c = vectors_.data;
+    gemm(product, space_.gemm);
+
+    product.n = product.b_stride = n_ - n1_;
+    product.k = kept_ - upper_only_;
+    product.a = space_.weights.data + upper_only_;
+    product.b = lower_part().data;
+    product.c = vectors_.data + n1_;
+    gemm(product, space_.gemm);
+
+    for (int64_t q = 0; q < deflated_; ++q) copy_elements(n_, deflated_part().row(q), vectors_.row(kept_ + q));
+  }
+
+  void finish_order() {
+    if (kept_ == 0) return copy_elements(n_, space_.sorted, order_);
+    for (int64_t p = 0; p < kept_; ++p) space_.kept[p] = p;
+    for (int64_t q = 0; q < deflated_; ++q) space_.deflated[q] = kept_ + q;
+    sort_by(d_, deflated_, space_.deflated);
+    merge_lists(d_, space_.kept, kept_, space_.deflated, deflated_, order_);
+  }
+
+  int64_t n1_, n_;
+  Rows<T> vectors_;
+  double* d_;
+  int64_t* order_;
+  double tolerance_;
+  MergeWorkspace<T> space_;
+  double rho_ = 0;
+  int64_t kept_ = 0, deflated_ = 0, upper_only_ = 0, both_ = 0;
+};
+
+}  // namespace eigen
+}  // namespace
+}  // namespace kronroot::cpu
