@@ -1,56 +1,12 @@
-// npm run -s bench -- SUBJECT [--quick] [--json]: compiles bench/ and, on demand, the bench addon with the OpenBLAS peer
-// into build-bench/, and runs the subject. Standard output carries the result alone.
-import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+// npm run -s bench -- SUBJECT [--quick] [--json]: runs a subject of bench/. Standard output carries the result alone.
+import { buildNative, loadBench, root } from './bench-build.mjs'
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-const out = resolve(root, 'build-bench')
-const require = createRequire(import.meta.url)
-const quiet = { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' }
-
-function compile() {
-  const tsc = require.resolve('typescript/lib/tsc.js')
-  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'bench/tsconfig.json'], {
-    cwd: root,
-    encoding: 'utf8',
-  })
-  if (status !== 0) {
-    console.error(stdout)
-    process.exit(1)
-  }
-  cpSync(resolve(root, 'lib/native/anchor.cjs'), resolve(out, 'js/lib/native/anchor.cjs'))
-}
-
-/** The bench addon, built when absent or older than its sources; undefined where it cannot be built. */
-function buildNative() {
-  const sources = resolve(root, 'bench/peers/native')
-  const folder = resolve(out, 'native')
-  const addon = resolve(folder, 'build/Release/kronroot_bench.node')
-  const newest = Math.max(...readdirSync(sources).map((file) => statSync(resolve(sources, file)).mtimeMs))
-  if (existsSync(addon) && statSync(addon).mtimeMs > newest) return addon
-  mkdirSync(folder, { recursive: true })
-  cpSync(sources, folder, { recursive: true, preserveTimestamps: true })
-  console.error('building the bench addon (once)')
-  const prefix = resolve(process.execPath, '../..')
-  const nodedir = existsSync(resolve(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : []
-  const gyp = require.resolve('node-gyp/bin/node-gyp.js')
-  const { status, stderr } = spawnSync(process.execPath, [gyp, 'rebuild', ...nodedir], { ...quiet, cwd: folder })
-  if (status === 0) return addon
-  console.error(stderr)
-  return undefined
-}
-
-compile()
-const load = (file) => import(pathToFileURL(resolve(out, 'js/bench', file)).href)
-const { parse } = await load('arguments.js')
+const { parse } = await loadBench('arguments.js')
 const options = parse(process.argv.slice(2))
 if (typeof options === 'string') {
   console.error(options)
   process.exit(2)
 }
 process.chdir(root)
-const { main } = await load('main.js')
+const { main } = await loadBench('main.js')
 await main(options, buildNative())

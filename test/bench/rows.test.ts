@@ -6,6 +6,7 @@ import { measured } from '../../bench/row.js'
 import { formatSlope, slopes } from '../../bench/scaling.js'
 import { formatRow, header, milliseconds } from '../../bench/table.js'
 import { formatVerdict, verdicts } from '../../bench/targets.js'
+import { stretches } from '../../bench/tune.js'
 
 const subject = { op: 'eigh', n: 64, batch: 8, dtype: 'f32', condition: 1e4, device: 'cpu', isa: 'avx2' } as const
 const own = { method: 'eigh', ms: 2, spread: 0.01, error: 0.5, flop: 4e6 }
@@ -157,6 +158,17 @@ describe('verdicts', () => {
       'stretch inverse root 1/4 f32 1e+4 auto n = 256: 3.50x openblas (must 2, stretch 3)',
       'MISSED  matmul, 1 thread f32 n = 512: 0.75 of the peak (must 0.8, stretch 0.9)',
     ])
+  })
+})
+
+describe('tuning', () => {
+  it('finds every stretch of orders at which a route is the faster', () => {
+    expect(stretches([true, true, false, true, false, false, true])).toEqual([
+      [0, 1],
+      [3, 3],
+      [6, 6],
+    ])
+    expect(stretches([false, false])).toEqual([])
   })
 })
 
