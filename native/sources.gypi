@@ -59,6 +59,7 @@
       "native/cpu/orthogonalize/starting_point.cpp",
       "native/cpu/pool.cpp",
       "native/cpu/scratch.cpp",
+      "native/cpu/spd/lanes.cpp",
       "native/cpu/spd_factor.cpp",
       "native/cpu/spd_inverse.cpp",
       "native/cpu/spd_solve.cpp",

@@ -8,6 +8,7 @@
 #include "../core/report.hpp"
 #include "batch_loop.hpp"
 #include "device.hpp"
+#include "spd/lanes.hpp"
 #include "spd_factor.hpp"
 
 namespace kronroot::cpu {
@@ -57,8 +58,26 @@ void write_lower(const Kernels<T>& kernels, const SpdFactor<T>& factor, const Ma
 }
 
 template <typename T>
+kr_code run_lanes(const kr_call* call, const kr_cholesky_options& options, const kr_batch& a, const kr_batch& l,
+                  kr_report* reports) {
+  const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
+  const double n = static_cast<double>(a.rows);
+  return report_groups(
+      call, a.batch, kernels.lanes, n * n * n / 3, reports, [&](int64_t first, int count, kr_report* of_group) {
+        Scratch scratch;
+        double* signs = scratch.take<double>(a.rows);
+        fill_probe_signs(a.rows, signs);
+        SpdLanesAnswer answer;
+        kernels.cholesky_lanes({options, signs}, lane_group<const T>(a, first, count), lane_group<T>(l, first, count),
+                               scratch.take<T>(kernels.cholesky_lanes_workspace(a.rows)), answer);
+        for (int lane = 0; lane < count; ++lane) of_group[lane] = report_of(answer, lane);
+      });
+}
+
+template <typename T>
 kr_code run(const kr_call* call, const kr_cholesky_options& options, const kr_batch& a, const kr_batch& l,
             kr_report* reports) {
+  if (takes_spd_lanes(call, LaneOp::cholesky, options, a)) return run_lanes<T>(call, options, a, l, reports);
   const KernelSet& set = *call->device->kernels;
   const Kernels<T>& kernels = kernels_of<T>(set);
   const double n = static_cast<double>(a.rows);

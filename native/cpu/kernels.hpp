@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "lanes.hpp"
+
 namespace kronroot::cpu {
 
 enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2 };
@@ -32,6 +34,9 @@ struct Product {
   Triangle triangle = Triangle::full;
 };
 
+struct SpdLanesOptions;  // spd/lanes.hpp
+struct SpdLanesAnswer;
+
 template <typename T>
 struct Kernels {
   // Matrices that a lane group holds (lanes.hpp).
@@ -49,6 +54,16 @@ struct Kernels {
   // vectors_stride, eigenvector j in column j, signs not yet fixed; or nullptr.
   // Returns the number of QL sweeps, or -1 when an eigenvalue did not converge.
   int64_t (*eigh)(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace);
+
+  // Elements of T that the ops below need as workspace.
+  int64_t (*cholesky_lanes_workspace)(int64_t n);
+  int64_t (*spd_inverse_lanes_workspace)(int64_t n);
+  // The ops of ops.h for one group of matrices, n >= 1; the output may be the input. Matrices that fail are not
+  // written. The workspace is 64-byte aligned.
+  void (*cholesky_lanes)(const SpdLanesOptions& options, const LaneGroup<const T>& a, const LaneGroup<T>& l,
+                         T* workspace, SpdLanesAnswer& answer);
+  void (*spd_inverse_lanes)(const SpdLanesOptions& options, const LaneGroup<const T>& a, const LaneGroup<T>& x,
+                            T* workspace, SpdLanesAnswer& answer);
 
   // x . y with f64 accumulation in a fixed order.
   double (*dot)(int64_t n, const T* x, const T* y);

@@ -7,6 +7,7 @@
 #include "../core/report.hpp"
 #include "batch_loop.hpp"
 #include "device.hpp"
+#include "spd/lanes.hpp"
 #include "spd_factor.hpp"
 #include "triangular.hpp"
 
@@ -51,8 +52,27 @@ kr_report invert(const KernelSet& set, const kr_spd_inverse_options& options, co
 }
 
 template <typename T>
+kr_code run_lanes(const kr_call* call, const kr_spd_inverse_options& options, const kr_batch& a, const kr_batch& x,
+                  kr_report* reports) {
+  const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
+  const double n = static_cast<double>(a.rows);
+  return report_groups(
+      call, a.batch, kernels.lanes, n * n * n, reports, [&](int64_t first, int count, kr_report* of_group) {
+        Scratch scratch;
+        double* signs = scratch.take<double>(a.rows);
+        fill_probe_signs(a.rows, signs);
+        SpdLanesAnswer answer;
+        kernels.spd_inverse_lanes({options, signs}, lane_group<const T>(a, first, count),
+                                  lane_group<T>(x, first, count),
+                                  scratch.take<T>(kernels.spd_inverse_lanes_workspace(a.rows)), answer);
+        for (int lane = 0; lane < count; ++lane) of_group[lane] = report_of(answer, lane);
+      });
+}
+
+template <typename T>
 kr_code run(const kr_call* call, const kr_spd_inverse_options& options, const kr_batch& a, const kr_batch& x,
             kr_report* reports) {
+  if (takes_spd_lanes(call, LaneOp::spd_inverse, options, a)) return run_lanes<T>(call, options, a, x, reports);
   const double n = static_cast<double>(a.rows);
   return report_each(call, a.batch, n * n * n, reports, [&](int64_t b) {
     return invert(*call->device->kernels, options, matrix_of<T>(a, b), matrix_of<T>(x, b));

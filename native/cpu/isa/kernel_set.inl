@@ -5,6 +5,8 @@
 #include "../gemm/gemm.inl"
 #include "../gemm/transpose.inl"
 #include "../gemm/vector_operations.inl"
+#include "../spd/lanes/cholesky.inl"
+#include "../spd/lanes/spd_inverse.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -17,6 +19,10 @@ constexpr Kernels<T> kernels_for() {
       .gemm = gemm<T>,
       .eigh_workspace = eigen::eigh_workspace<T>,
       .eigh = eigen::eigh<T>,
+      .cholesky_lanes_workspace = spd::cholesky_lanes_workspace<T>,
+      .spd_inverse_lanes_workspace = spd::spd_inverse_lanes_workspace<T>,
+      .cholesky_lanes = spd::cholesky_lanes<T>,
+      .spd_inverse_lanes = spd::spd_inverse_lanes<T>,
       .dot = dot<T, T>,
       .dot_wide = dot<T, double>,
       .axpy = axpy<T>,
