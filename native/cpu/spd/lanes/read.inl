@@ -12,12 +12,14 @@ namespace spd {
 template <typename T>
 inline void load_tile(const LaneGroup<const T>& group, int64_t from, int count, Vec<T> (&tile)[kWidth<T>]) {
   const T* matrix = group.data + from;
+  const int64_t matrix_stride = group.matrix_stride;
+  if (group.count == kWidth<T> && count == kWidth<T>) {
 #pragma GCC unroll 16
-  for (int l = 0; l < kWidth<T>; ++l, matrix += group.matrix_stride) {
-    if (l >= group.count) {
-      tile[l] = Vec<T>{};
-    } else {
-      tile[l] = count == kWidth<T> ? load(matrix) : load_first(matrix, count);
+    for (int l = 0; l < kWidth<T>; ++l, matrix += matrix_stride) tile[l] = load(matrix);
+  } else {
+#pragma GCC unroll 16
+    for (int l = 0; l < kWidth<T>; ++l, matrix += matrix_stride) {
+      tile[l] = l < group.count ? load_first(matrix, count) : Vec<T>{};
     }
   }
   transpose<T>(tile);

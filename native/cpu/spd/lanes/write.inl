@@ -16,19 +16,39 @@ inline Vec<T> element_at(const T* triangle, int64_t row, int64_t column) {
   return Upper == Above::zero ? Vec<T>{} : load(row_of(triangle, column) + row * kWidth<T>);
 }
 
+// kWidth<T> elements of a row of the whole matrix from `column` on.
+template <Above Upper, typename T>
+inline void gather_tile(const T* triangle, int64_t row, int64_t column, Vec<T> (&tile)[kWidth<T>]) {
+  if (column + kWidth<T> <= row + 1) {
+    const T* from = row_of(triangle, row) + column * kWidth<T>;
+#pragma GCC unroll 16
+    for (int e = 0; e < kWidth<T>; ++e) tile[e] = load(from + e * kWidth<T>);
+  } else if (column > row) {
+    const T* from = row_of(triangle, column) + row * kWidth<T>;
+#pragma GCC unroll 16
+    for (int e = 0; e < kWidth<T>; from += (column + ++e) * kWidth<T>) {
+      tile[e] = Upper == Above::zero ? Vec<T>{} : load(from);
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int e = 0; e < kWidth<T>; ++e) tile[e] = element_at<Upper>(triangle, row, column + e);
+  }
+}
+
 // Transposes the tile and gives each wanted matrix its `count` elements from element `to` on.
 template <typename T>
 inline void store_tile(Vec<T> (&tile)[kWidth<T>], const LaneGroup<T>& group, int64_t to, int count,
                        const bool* wanted) {
-  transpose<T>(tile);
   T* matrix = group.data + to;
+  const int64_t matrix_stride = group.matrix_stride;
+  transpose<T>(tile);
+  if (wanted == nullptr && count == kWidth<T>) {
 #pragma GCC unroll 16
-  for (int l = 0; l < kWidth<T>; ++l, matrix += group.matrix_stride) {
-    if (l >= group.count || !wanted[l]) continue;
-    if (count == kWidth<T>) {
-      store(matrix, tile[l]);
-    } else {
-      store_first(matrix, tile[l], count);
+    for (int l = 0; l < kWidth<T>; ++l, matrix += matrix_stride) store(matrix, tile[l]);
+  } else {
+#pragma GCC unroll 16
+    for (int l = 0; l < kWidth<T>; ++l, matrix += matrix_stride) {
+      if (l < group.count && (wanted == nullptr || wanted[l])) store_first(matrix, tile[l], count);
     }
   }
 }
@@ -37,6 +57,9 @@ inline void store_tile(Vec<T> (&tile)[kWidth<T>], const LaneGroup<T>& group, int
 template <Above Upper, typename T>
 void write_triangle_lanes(const T* triangle, const LaneGroup<T>& group, const bool* wanted) {
   const int64_t n = group.rows;
+  bool all_wanted = group.count == kWidth<T>;
+  for (int l = 0; l < group.count; ++l) all_wanted &= wanted[l];
+  if (all_wanted) wanted = nullptr;
   Vec<T> tile[kWidth<T>] = {};
   if (reads_as_one_row<T>(n, group.row_stride)) {
     int64_t row = 0, column = 0;
@@ -51,17 +74,15 @@ void write_triangle_lanes(const T* triangle, const LaneGroup<T>& group, const bo
     return;
   }
   for (int64_t row = 0; row < n; ++row) {
-    for (int64_t column = 0; column < n; column += kWidth<T>) {
-      const int count = static_cast<int>(n - column < kWidth<T> ? n - column : kWidth<T>);
-      if (count == kWidth<T> && column + kWidth<T> <= row + 1) {
-        const T* from = row_of(triangle, row) + column * kWidth<T>;
-#pragma GCC unroll 16
-        for (int e = 0; e < kWidth<T>; ++e) tile[e] = load(from + e * kWidth<T>);
-      } else {
-        for (int e = 0; e < count; ++e) tile[e] = element_at<Upper>(triangle, row, column + e);
-      }
-      store_tile(tile, group, row * group.row_stride + column, count, wanted);
+    int64_t column = 0;
+    for (; column + kWidth<T> <= n; column += kWidth<T>) {
+      gather_tile<Upper>(triangle, row, column, tile);
+      store_tile(tile, group, row * group.row_stride + column, kWidth<T>, wanted);
     }
+    if (column == n) continue;
+    const int count = static_cast<int>(n - column);
+    for (int e = 0; e < count; ++e) tile[e] = element_at<Upper>(triangle, row, column + e);
+    store_tile(tile, group, row * group.row_stride + column, count, wanted);
   }
 }
 
