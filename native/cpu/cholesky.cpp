@@ -54,7 +54,7 @@ void write_lower(const Kernels<T>& kernels, const SpdFactor<T>& factor, const Ma
     kernels.transpose(i + rows, rows, &factor.u(0, i), factor.u.stride, &l(i, 0), l.stride);
   }
   for (int64_t i = 0; i < n; ++i) std::fill_n(&l(i, 0) + i + 1, n - i - 1, T{0});
-  if (factor.exponent != 0) scale_back(l, factor.exponent / 2);
+  if (factor.exponent != 0) scale_back(kernels, l, factor.exponent / 2);
 }
 
 template <typename T>

@@ -34,6 +34,18 @@ struct Product {
   Triangle triangle = Triangle::full;
 };
 
+// x_i <- (x_i - sum_{k<i} c_ik x_k) r_i for rows i = 0, 1, ... of x: forward substitution with a triangular matrix of
+// elements c_ik = coefficients[i * row_step + k * depth_step] off the diagonal and 1 / r_i on it. Steps and stride may
+// be negative, for backward substitution.
+template <typename T>
+struct Elimination {
+  const T* coefficients;
+  int64_t row_step, depth_step;
+  const T* reciprocals;
+  T* x;
+  int64_t stride;
+};
+
 struct SpdLanesOptions;  // spd/lanes.hpp
 struct SpdLanesAnswer;
 
@@ -55,6 +67,12 @@ struct Kernels {
   // Returns the number of QL sweeps, or -1 when an eigenvalue did not converge.
   int64_t (*eigh)(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace);
 
+  // `count` rows and `columns` columns of x.
+  void (*eliminate)(const Elimination<T>& system, int64_t count, int64_t columns);
+  // Rows and columns [first, last) of U in A = U^T U from those of A in the upper triangle of u, once the rows above
+  // hold U; then reciprocals[i] = 1 / u_ii. Returns -1, or the first i whose pivot is not positive.
+  int64_t (*factorize_rows)(int64_t first, int64_t last, T* u, int64_t stride, T* reciprocals);
+
   // Elements of T that the ops below need as workspace.
   int64_t (*cholesky_lanes_workspace)(int64_t n);
   int64_t (*spd_inverse_lanes_workspace)(int64_t n);
@@ -65,6 +83,8 @@ struct Kernels {
   void (*spd_inverse_lanes)(const SpdLanesOptions& options, const LaneGroup<const T>& a, const LaneGroup<T>& x,
                             T* workspace, SpdLanesAnswer& answer);
 
+  // max |x_i|; infinite or NaN where an element is.
+  T (*largest_magnitude)(int64_t n, const T* x);
   // x . y with f64 accumulation in a fixed order.
   double (*dot)(int64_t n, const T* x, const T* y);
   // The same with y in f64 already: one row of a matrix-vector product in f64.

@@ -1,7 +1,6 @@
 #include "spd_factor.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -20,16 +19,16 @@ namespace {
 template <typename T>
 constexpr int kHarmlessExponent = sizeof(T) == 4 ? 40 : 400;
 
-// max |a_ij| over the lower triangle, infinite or NaN when an element is. Compared as integers, whose order is that of
-// the numbers, with infinities and NaN above all: a floating-point maximum would lose NaN.
+// max |a_ij| over the lower triangle, infinite or NaN when an element is.
 template <typename T>
-T largest_magnitude(const Matrix<T>& a) {
-  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  Bits largest = 0;
+T largest_magnitude(const Kernels<T>& kernels, const Matrix<T>& a) {
+  T largest = 0;
   for (int64_t i = 0; i < a.rows; ++i) {
-    for (int64_t j = 0; j <= i; ++j) largest = std::max(largest, std::bit_cast<Bits>(a(i, j)) & (~Bits{0} >> 1));
+    const T of_row = kernels.largest_magnitude(i + 1, &a(i, 0));
+    if (!(of_row <= largest)) largest = of_row;
+    if (!std::isfinite(largest)) break;
   }
-  return std::bit_cast<T>(largest);
+  return largest;
 }
 
 // Rows of U lie further apart than n where n would put them all into the same cache sets.
@@ -103,7 +102,7 @@ SpdFactor<T> factorize_spd(const KernelSet& set, const kr_cholesky_options& opti
     factor.report = answered(KR_METHOD_DIRECT);
     return factor;
   }
-  const T largest = largest_magnitude(a);
+  const T largest = largest_magnitude(kernels, a);
   if (!std::isfinite(largest)) {
     factor.report = failed(KR_STATUS_NON_FINITE_INPUT);
     return factor;
@@ -171,13 +170,14 @@ double frobenius_norm(const Kernels<T>& kernels, const SpdFactor<T>& factor) {
 }
 
 template <typename T>
-bool scale_back(const Matrix<T>& x, int exponent) {
+bool scale_back(const Kernels<T>& kernels, const Matrix<T>& x, int exponent) {
   bool finite = true;
   for (int64_t i = 0; i < x.rows; ++i) {
-    for (int64_t j = 0; j < x.cols; ++j) {
-      if (exponent != 0) x(i, j) = std::ldexp(x(i, j), exponent);
-      finite = finite && std::isfinite(x(i, j));
+    T* row = &x(i, 0);
+    if (exponent != 0) {
+      for (int64_t j = 0; j < x.cols; ++j) row[j] = std::ldexp(row[j], exponent);
     }
+    finite = finite && std::isfinite(kernels.largest_magnitude(x.cols, row));
   }
   return finite;
 }
@@ -188,7 +188,7 @@ template void multiply_spd(const Kernels<float>&, const SpdFactor<float>&, const
 template void multiply_spd(const Kernels<double>&, const SpdFactor<double>&, const double*, double*);
 template double frobenius_norm(const Kernels<float>&, const SpdFactor<float>&);
 template double frobenius_norm(const Kernels<double>&, const SpdFactor<double>&);
-template bool scale_back(const Matrix<float>&, int);
-template bool scale_back(const Matrix<double>&, int);
+template bool scale_back(const Kernels<float>&, const Matrix<float>&, int);
+template bool scale_back(const Kernels<double>&, const Matrix<double>&, int);
 
 }  // namespace kronroot::cpu

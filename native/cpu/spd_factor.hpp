@@ -39,6 +39,6 @@ double frobenius_norm(const Kernels<T>& kernels, const SpdFactor<T>& factor);
 
 // x <- x 2^exponent, element by element; false where an element is then not finite.
 template <typename T>
-bool scale_back(const Matrix<T>& x, int exponent);
+bool scale_back(const Kernels<T>& kernels, const Matrix<T>& x, int exponent);
 
 }  // namespace kronroot::cpu

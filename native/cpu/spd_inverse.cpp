@@ -45,7 +45,7 @@ kr_report invert(const KernelSet& set, const kr_spd_inverse_options& options, co
   const Matrix<T> x = factor.u;
   multiply_lower_by_transpose(kernels, n, inverse_factor, stride, x.data, stride);
   const double residual = residual_of(kernels, factor, x);
-  if (!scale_back(x, -factor.exponent)) return failed(KR_STATUS_OVERFLOW);
+  if (!scale_back(kernels, x, -factor.exponent)) return failed(KR_STATUS_OVERFLOW);
   factor.report.residual = residual;
   for (int64_t i = 0; i < n; ++i) std::copy_n(&x(i, 0), n, &out(i, 0));
   return factor.report;

@@ -86,7 +86,7 @@ kr_report solve(const KernelSet& set, const kr_spd_solve_options& options, const
   solve_forward(kernels, n, factor.u.data, factor.u.stride, columns, x.data, x.stride);
   solve_backward(kernels, n, factor.u.data, factor.u.stride, columns, x.data, x.stride);
   const double residual = residual_of(set, factor, x, b);
-  if (!scale_back(x, -factor.exponent)) return failed(KR_STATUS_OVERFLOW);
+  if (!scale_back(kernels, x, -factor.exponent)) return failed(KR_STATUS_OVERFLOW);
   factor.report.residual = residual;
   for (int64_t i = 0; i < n; ++i) std::copy_n(&x(i, 0), columns, &out(i, 0));
   return factor.report;

@@ -1,144 +1,69 @@
 #include "triangular.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "product.hpp"
 
 namespace kronroot::cpu {
 namespace {
 
-// Rows eliminated one by one; above, ranges of rows are halved and coupled by a product.
-constexpr int64_t kUnblocked = 8;
+// Matrices up to this order are eliminated in place as a whole; it spares packing operands and computing both triangles
+// of blocks on the diagonal. Larger ones are cut into bands of rows that are coupled by products.
+constexpr int64_t kUnblocked = 256;
+constexpr int64_t kBand = 128;
 
-// The middle of [first, last), a multiple of kUnblocked rows from the start.
-int64_t middle(int64_t first, int64_t last) {
-  return first + ((last - first) / 2 + kUnblocked - 1) / kUnblocked * kUnblocked;
-}
+int64_t band_of(int64_t n) { return n <= kUnblocked ? kUnblocked : kBand; }
 
-// C -= op(A) B, m x n with depth k.
+// C = alpha op(A) B + beta C, m x n with depth k.
 template <typename T>
-void subtract_product(const Kernels<T>& kernels, int64_t m, int64_t n, int64_t k, const T* a, int64_t a_stride,
-                      bool transpose_a, const T* b, int64_t b_stride, T* c, int64_t c_stride) {
+struct Operand {
+  T* data;
+  int64_t stride;
+};
+
+template <typename T>
+void add_product(const Kernels<T>& kernels, int64_t m, int64_t n, int64_t k, T beta, Operand<const T> a,
+                 bool transpose_a, Operand<const T> b, Operand<T> c) {
+  if (m == 0 || n == 0) return;
   Product<T> product;
   product.m = m;
   product.n = n;
   product.k = k;
   product.alpha = -1;
-  product.a = a;
-  product.a_stride = a_stride;
+  product.a = a.data;
+  product.a_stride = a.stride;
   product.transpose_a = transpose_a;
-  product.b = b;
-  product.b_stride = b_stride;
-  product.beta = 1;
-  product.c = c;
-  product.c_stride = c_stride;
+  product.b = b.data;
+  product.b_stride = b.stride;
+  product.beta = beta;
+  product.c = c.data;
+  product.c_stride = c.stride;
   multiply(kernels, product);
 }
 
 template <typename T>
-void scale(int64_t n, T factor, T* x) {
-  for (int64_t i = 0; i < n; ++i) x[i] *= factor;
-}
-
-// Rows [first, last) of U, out to column n, once all rows above have been subtracted.
-template <typename T>
-int64_t factorize_rows(const Kernels<T>& kernels, int64_t n, T* u, int64_t stride, int64_t first, int64_t last) {
-  if (last - first > kUnblocked) {
-    const int64_t mid = middle(first, last);
-    const int64_t failed = factorize_rows(kernels, n, u, stride, first, mid);
-    if (failed >= 0) return failed;
-    const T* above = u + first * stride + mid;
-    subtract_product(kernels, last - mid, n - mid, mid - first, above, stride, true, above, stride,
-                     u + mid * stride + mid, stride);
-    return factorize_rows(kernels, n, u, stride, mid, last);
-  }
-  for (int64_t i = first; i < last; ++i) {
-    T* row = u + i * stride;
-    for (int64_t k = first; k < i; ++k) kernels.axpy(n - i, -u[k * stride + i], u + k * stride + i, row + i);
-    if (!(row[i] > 0)) return i;
-    row[i] = std::sqrt(row[i]);
-    scale(n - i - 1, T{1} / row[i], row + i + 1);
-  }
-  return -1;
-}
-
-template <typename T>
-void solve_rows_forward(const Kernels<T>& kernels, const T* u, int64_t stride, int64_t first, int64_t last,
-                        int64_t columns, T* b, int64_t b_stride) {
-  if (last - first > kUnblocked) {
-    const int64_t mid = middle(first, last);
-    solve_rows_forward(kernels, u, stride, first, mid, columns, b, b_stride);
-    subtract_product(kernels, last - mid, columns, mid - first, u + first * stride + mid, stride, true,
-                     b + first * b_stride, b_stride, b + mid * b_stride, b_stride);
-    solve_rows_forward(kernels, u, stride, mid, last, columns, b, b_stride);
-    return;
-  }
-  for (int64_t i = first; i < last; ++i) {
-    T* row = b + i * b_stride;
-    for (int64_t k = first; k < i; ++k) kernels.axpy(columns, -u[k * stride + i], b + k * b_stride, row);
-    scale(columns, T{1} / u[i * stride + i], row);
-  }
-}
-
-template <typename T>
-void solve_rows_backward(const Kernels<T>& kernels, const T* u, int64_t stride, int64_t first, int64_t last,
-                         int64_t columns, T* b, int64_t b_stride) {
-  if (last - first > kUnblocked) {
-    const int64_t mid = middle(first, last);
-    solve_rows_backward(kernels, u, stride, mid, last, columns, b, b_stride);
-    subtract_product(kernels, mid - first, columns, last - mid, u + first * stride + mid, stride, false,
-                     b + mid * b_stride, b_stride, b + first * b_stride, b_stride);
-    solve_rows_backward(kernels, u, stride, first, mid, columns, b, b_stride);
-    return;
-  }
-  for (int64_t i = last - 1; i >= first; --i) {
-    T* row = b + i * b_stride;
-    for (int64_t k = i + 1; k < last; ++k) kernels.axpy(columns, -u[i * stride + k], b + k * b_stride, row);
-    scale(columns, T{1} / u[i * stride + i], row);
-  }
-}
-
-// Rows [first, last) of M = U^{-T}, by forward substitution in the columns of the identity. Row i of M ends at column
-// i.
-template <typename T>
-void invert_rows(const Kernels<T>& kernels, const T* u, int64_t stride, int64_t first, int64_t last, T* m,
-                 int64_t m_stride) {
-  if (last - first > kUnblocked) {
-    const int64_t mid = middle(first, last);
-    invert_rows(kernels, u, stride, first, mid, m, m_stride);
-    // Columns [0, mid) of rows [first, mid) of M are not zero, but for the upper triangle at their end: the last
-    // quarter of that square is left out.
-    const int64_t split = middle(first, mid);
-    subtract_product(kernels, last - mid, split, mid - first, u + first * stride + mid, stride, true,
-                     m + first * m_stride, m_stride, m + mid * m_stride, m_stride);
-    subtract_product(kernels, last - mid, mid - split, mid - split, u + split * stride + mid, stride, true,
-                     m + split * m_stride + split, m_stride, m + mid * m_stride + split, m_stride);
-    invert_rows(kernels, u, stride, mid, last, m, m_stride);
-    return;
-  }
-  for (int64_t i = first; i < last; ++i) {
-    T* row = m + i * m_stride;
-    for (int64_t k = first; k < i; ++k) kernels.axpy(k + 1, -u[k * stride + i], m + k * m_stride, row);
-    row[i] = 1;
-    scale(i + 1, T{1} / u[i * stride + i], row);
-  }
+T* reciprocal_diagonal(int64_t n, const T* u, int64_t stride, Scratch& scratch) {
+  T* reciprocals = scratch.take<T>(n);
+  for (int64_t i = 0; i < n; ++i) reciprocals[i] = T{1} / u[i * (stride + 1)];
+  return reciprocals;
 }
 
 }  // namespace
 
 template <typename T>
 int64_t factorize(const Kernels<T>& kernels, int64_t n, T* u, int64_t stride) {
-  // Each band of rows first subtracts all rows above it. Narrow bands waste less below the diagonal, wide bands
-  // make better products.
-  const int64_t band = std::clamp<int64_t>((n / 8 + kUnblocked - 1) / kUnblocked * kUnblocked, kUnblocked, 64);
+  Scratch scratch;
+  T* reciprocals = scratch.take<T>(n);
+  const int64_t band = band_of(n);
   for (int64_t i = 0; i < n; i += band) {
     const int64_t end = std::min(n, i + band);
-    if (i > 0) {
-      subtract_product(kernels, end - i, n - i, i, u + i, stride, true, u + i, stride, u + i * stride + i, stride);
-    }
-    const int64_t failed = factorize_rows(kernels, n, u, stride, i, end);
+    const int64_t failed = kernels.factorize_rows(i, end, u, stride, reciprocals);
     if (failed >= 0) return failed;
+    T* right = u + i * stride + end;
+    if (i > 0) {
+      add_product<T>(kernels, end - i, n - end, i, 1, {u + i, stride}, true, {u + end, stride}, {right, stride});
+    }
+    kernels.eliminate({u + i * (stride + 1), 1, stride, reciprocals + i, right, stride}, end - i, n - end);
   }
   return -1;
 }
@@ -146,29 +71,73 @@ int64_t factorize(const Kernels<T>& kernels, int64_t n, T* u, int64_t stride) {
 template <typename T>
 void solve_forward(const Kernels<T>& kernels, int64_t n, const T* u, int64_t stride, int64_t columns, T* b,
                    int64_t b_stride) {
-  solve_rows_forward(kernels, u, stride, 0, n, columns, b, b_stride);
+  Scratch scratch;
+  const T* reciprocals = reciprocal_diagonal(n, u, stride, scratch);
+  const int64_t band = band_of(n);
+  for (int64_t i = 0; i < n; i += band) {
+    const int64_t rows = std::min(n - i, band);
+    T* x = b + i * b_stride;
+    if (i > 0) add_product<T>(kernels, rows, columns, i, 1, {u + i, stride}, true, {b, b_stride}, {x, b_stride});
+    kernels.eliminate({u + i * (stride + 1), 1, stride, reciprocals + i, x, b_stride}, rows, columns);
+  }
 }
 
 template <typename T>
 void solve_backward(const Kernels<T>& kernels, int64_t n, const T* u, int64_t stride, int64_t columns, T* b,
                     int64_t b_stride) {
-  solve_rows_backward(kernels, u, stride, 0, n, columns, b, b_stride);
+  Scratch scratch;
+  T* reciprocals = reciprocal_diagonal(n, u, stride, scratch);
+  std::reverse(reciprocals, reciprocals + n);
+  const int64_t band = band_of(n);
+  for (int64_t end = n; end > 0; end -= std::min(end, band)) {
+    const int64_t i = std::max<int64_t>(0, end - band);
+    if (end < n) {
+      add_product<T>(kernels, end - i, columns, n - end, 1, {u + i * stride + end, stride}, false,
+                     {b + end * b_stride, b_stride}, {b + i * b_stride, b_stride});
+    }
+    // From the last row of the band up.
+    const int64_t last = end - 1;
+    kernels.eliminate({u + last * (stride + 1), -stride, -1, reciprocals + (n - end), b + last * b_stride, -b_stride},
+                      end - i, columns);
+  }
 }
 
 template <typename T>
 void invert_transposed(const Kernels<T>& kernels, int64_t n, const T* u, int64_t stride, T* inverse,
                        int64_t inverse_stride) {
-  for (int64_t i = 0; i < n; ++i) std::fill_n(inverse + i * inverse_stride, n, T{0});
-  invert_rows(kernels, u, stride, 0, n, inverse, inverse_stride);
+  Scratch scratch;
+  const T* reciprocals = reciprocal_diagonal(n, u, stride, scratch);
+  for (int64_t i = 0; i < n; ++i) {
+    std::fill_n(inverse + i * inverse_stride, n, T{0});
+    inverse[i * (inverse_stride + 1)] = 1;
+  }
+  const int64_t band = band_of(n);
+  for (int64_t i = 0; i < n; i += band) {
+    const int64_t end = std::min(n, i + band);
+    // Column j of M begins at row j: blocks of columns start there, narrow ones within the band.
+    constexpr int64_t kColumns = 64, kNarrow = 32;
+    for (int64_t j = 0; j < i; j += kColumns) {
+      add_product<T>(kernels, end - i, std::min(kColumns, i - j), i - j, 0, {u + j * stride + i, stride}, true,
+                     {inverse + j * (inverse_stride + 1), inverse_stride},
+                     {inverse + i * inverse_stride + j, inverse_stride});
+    }
+    kernels.eliminate({u + i * (stride + 1), 1, stride, reciprocals + i, inverse + i * inverse_stride, inverse_stride},
+                      end - i, i);
+    for (int64_t j = i; j < end; j += kNarrow) {
+      kernels.eliminate(
+          {u + j * (stride + 1), 1, stride, reciprocals + j, inverse + j * (inverse_stride + 1), inverse_stride},
+          end - j, std::min(kNarrow, end - j));
+    }
+  }
 }
 
 template <typename T>
 void multiply_lower_by_transpose(const Kernels<T>& kernels, int64_t n, const T* lower, int64_t stride, T* x,
                                  int64_t x_stride) {
-  constexpr int64_t kBand = 64;
-  for (int64_t i = 0; i < n; i += kBand) {
+  constexpr int64_t kRows = 64;
+  for (int64_t i = 0; i < n; i += kRows) {
     Product<T> product;
-    product.m = std::min(n - i, kBand);
+    product.m = std::min(n - i, kRows);
     product.k = n - i;  // columns from i on are zero above row i
     product.a = lower + i * stride + i;
     product.a_stride = product.b_stride = stride;

@@ -68,22 +68,28 @@ describe.each([main, ...others])('spdInverse on $label', (testDevice) => {
       device.dispose()
     })
 
-    it('has the same bits alone, in a batch beside a NaN, and on two threads', () => {
+    // Small matrices take another path alone than in a batch, large ones the same.
+    it.each([
+      { n: 37, count: 33, fewer: 17 },
+      { n: 300, count: 6, fewer: 1 },
+    ])('has the same bits in batches of $count and $fewer, beside a NaN and on two threads, n = $n', (shape) => {
+      const { n, count, fewer } = shape
       const one = testDevice.open({ threads: 1 })
       const two = testDevice.open({ threads: 2 })
-      const n = 37
-      const batch = Array.from({ length: 33 }, (_, i) => graded(n, 100, { dtype, random: new Random(i) }))
+      const batch = Array.from({ length: count }, (_, i) => graded(n, 100, { dtype, random: new Random(i) }))
       const whole = spdInverse(stacked(one, batch, dtype)).value.data()
       const poisoned = batch.map((matrix, i) =>
         i === 4 ? { ...matrix, data: matrix.data.map(() => Number.NaN) } : matrix,
       )
       const { value, report } = spdInverse(stacked(two, poisoned, dtype))
       expect(report.status[4]).toBe('non_finite_input')
-      for (let i = 0; i < 33; i++) {
-        if (i === 4) continue
-        const expected = whole.slice(i * n * n, (i + 1) * n * n)
-        expectSameBits(value.data().slice(i * n * n, (i + 1) * n * n), expected)
-        if (i % 8 === 0) expectSameBits(spdInverse(stacked(two, [batch[i]!], dtype)).value.data(), expected)
+      const expected = (i: number, length: number) => whole.slice(i * n * n, (i + length) * n * n)
+      for (let i = 0; i < count; i++) {
+        if (i !== 4) expectSameBits(value.data().slice(i * n * n, (i + 1) * n * n), expected(i, 1))
+      }
+      for (const first of [0, count - fewer]) {
+        const part = spdInverse(stacked(two, batch.slice(first, first + fewer), dtype)).value.data()
+        expectSameBits(part, expected(first, fewer))
       }
       one.dispose()
       two.dispose()

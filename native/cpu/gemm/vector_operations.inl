@@ -1,7 +1,7 @@
-// Products with single vectors, for norms, residual probes and the unblocked corners of factorisations.
+// Products with single vectors, for norms, residual probes and screening.
 #pragma once
 
-#include "../isa/vector.inl"
+#include "../isa/lanes.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -11,6 +11,28 @@ template <typename T>
 inline Vec<double> load_as_double(const T* from) {
   typedef T Narrow __attribute__((vector_size(kWidth<double> * sizeof(T)), aligned(sizeof(T)), may_alias));
   return __builtin_convertvector(*reinterpret_cast<const Narrow*>(from), Vec<double>);
+}
+
+// max |x_i| as integers (lanes.inl): a floating-point maximum would lose NaN.
+template <typename T>
+T largest_magnitude(int64_t n, const T* x) {
+  constexpr int kStep = kWidth<T>;
+  IntVec<T> first{}, second{};
+  int64_t i = 0;
+  for (; i + 2 * kStep <= n; i += 2 * kStep) {
+    const IntVec<T> a = magnitude_bits<T>(load(x + i)), b = magnitude_bits<T>(load(x + i + kStep));
+    first = a > first ? a : first;
+    second = b > second ? b : second;
+  }
+  for (; i < n; i += kStep) {
+    const int count = n - i < kStep ? static_cast<int>(n - i) : kStep;
+    const IntVec<T> a = magnitude_bits<T>(load_first(x + i, count));
+    first = a > first ? a : first;
+  }
+  first = first > second ? first : second;
+  typename Bits<T>::type largest = 0;
+  for (int l = 0; l < kStep; ++l) largest = first[l] > largest ? first[l] : largest;
+  return __builtin_bit_cast(T, largest);
 }
 
 // x . y in f64. Four running sums hide the latency of the fma; they are added in a fixed order.

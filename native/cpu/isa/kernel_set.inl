@@ -5,6 +5,7 @@
 #include "../gemm/gemm.inl"
 #include "../gemm/transpose.inl"
 #include "../gemm/vector_operations.inl"
+#include "../spd/elimination.inl"
 #include "../spd/lanes/cholesky.inl"
 #include "../spd/lanes/spd_inverse.inl"
 
@@ -19,10 +20,13 @@ constexpr Kernels<T> kernels_for() {
       .gemm = gemm<T>,
       .eigh_workspace = eigen::eigh_workspace<T>,
       .eigh = eigen::eigh<T>,
+      .eliminate = spd::eliminate<T>,
+      .factorize_rows = spd::factorize_rows<T>,
       .cholesky_lanes_workspace = spd::cholesky_lanes_workspace<T>,
       .spd_inverse_lanes_workspace = spd::spd_inverse_lanes_workspace<T>,
       .cholesky_lanes = spd::cholesky_lanes<T>,
       .spd_inverse_lanes = spd::spd_inverse_lanes<T>,
+      .largest_magnitude = largest_magnitude<T>,
       .dot = dot<T, T>,
       .dot_wide = dot<T, double>,
       .axpy = axpy<T>,

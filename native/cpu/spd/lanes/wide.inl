@@ -2,6 +2,7 @@
 // what they measure.
 #pragma once
 
+#include "../../gemm/vector_operations.inl"
 #include "triangle.inl"
 
 namespace kronroot::cpu {
@@ -16,16 +17,11 @@ struct Wide {
   Vec<double> part[kParts<T>];
 };
 
-typedef float HalfVector __attribute__((vector_size(kVectorBytes / 2), aligned(4), may_alias));
-
-inline Wide<double> widen(const double* from) { return {{load(from)}}; }
-inline Wide<float> widen(const float* from) {
-  Wide<float> wide;
+template <typename T>
+inline Wide<T> widen(const T* from) {
+  Wide<T> wide;
 #pragma GCC unroll 2
-  for (int p = 0; p < 2; ++p) {
-    wide.part[p] =
-        __builtin_convertvector(*reinterpret_cast<const HalfVector*>(from + p * kWidth<double>), Vec<double>);
-  }
+  for (int p = 0; p < kParts<T>; ++p) wide.part[p] = load_as_double(from + p * kWidth<double>);
   return wide;
 }
 
