@@ -114,7 +114,8 @@ bool all_finite(int64_t n, const T* values) {
 
 // One matrix; vectors.data is null for values only.
 template <typename T>
-kr_report decompose(const KernelSet& kernels, const Matrix<T>& a, Matrix<T> values, Matrix<T> vectors) {
+kr_report decompose(const kr_call* call, const Matrix<T>& a, Matrix<T> values, Matrix<T> vectors) {
+  const KernelSet& kernels = *call->device->kernels;
   const int64_t n = a.rows;
   if (n == 0) return answered(KR_METHOD_DIRECT);
   const bool wants_vectors = vectors.data != nullptr;
@@ -127,8 +128,8 @@ kr_report decompose(const KernelSet& kernels, const Matrix<T>& a, Matrix<T> valu
   T* w = scratch.take<T>(n);
   T* v = wants_vectors ? scratch.take<T>(n * n) : nullptr;
   Probe<T> probe(kernels_of<T>(kernels), wants_vectors ? n : 0, symmetric, scratch);
-  const int64_t sweeps = decompose_symmetric(kernels, n, 0, symmetric, w, v);
-  if (sweeps < 0) return failed(KR_STATUS_NOT_CONVERGED);
+  const int64_t sweeps = decompose_symmetric(kernels, n, 0, symmetric, w, v, call->cancel);
+  if (sweeps < 0) return failed(sweeps == kCancelled ? KR_STATUS_CANCELLED : KR_STATUS_NOT_CONVERGED);
   kr_report report = answered(n == 1 ? KR_METHOD_DIRECT : KR_METHOD_QL);
   report.iterations = static_cast<int32_t>(sweeps);
   report.condition = condition_of(n, w);
@@ -149,7 +150,7 @@ kr_code decompose_batch(const kr_call* call, const kr_batch& a, const kr_batch& 
   const auto n = static_cast<double>(a.rows);
   const double flops = (vectors != nullptr ? 9.0 : 4.0 / 3) * n * n * n;
   return report_each(call, a.batch, flops, reports, [&](int64_t index) {
-    return decompose(*call->device->kernels, matrix_of<T>(a, index), matrix_of<T>(values, index),
+    return decompose(call, matrix_of<T>(a, index), matrix_of<T>(values, index),
                      vectors != nullptr ? matrix_of<T>(*vectors, index) : Matrix<T>{});
   });
 }
@@ -157,18 +158,19 @@ kr_code decompose_batch(const kr_call* call, const kr_batch& a, const kr_batch& 
 }  // namespace
 
 template <typename T>
-int64_t decompose_symmetric(const KernelSet& kernels, int64_t n, int exponent, T* a, T* values, T* vectors) {
+int64_t decompose_symmetric(const KernelSet& kernels, int64_t n, int exponent, T* a, T* values, T* vectors,
+                            const int32_t* cancel) {
   const Kernels<T>& table = kernels_of<T>(kernels);
   Scratch scratch;
   T* workspace = scratch.take<T>(table.eigh_workspace(n, vectors != nullptr));
   scale_by_power_of_two(n * n, a, -exponent);
-  const int64_t sweeps = table.eigh(n, a, values, vectors, n, workspace);
+  const int64_t sweeps = table.eigh(n, a, values, vectors, n, workspace, cancel);
   if (sweeps >= 0) scale_values(n, values, exponent);
   return sweeps;
 }
 
-template int64_t decompose_symmetric<float>(const KernelSet&, int64_t, int, float*, float*, float*);
-template int64_t decompose_symmetric<double>(const KernelSet&, int64_t, int, double*, double*, double*);
+template int64_t decompose_symmetric<float>(const KernelSet&, int64_t, int, float*, float*, float*, const int32_t*);
+template int64_t decompose_symmetric<double>(const KernelSet&, int64_t, int, double*, double*, double*, const int32_t*);
 
 kr_code eigh(const kr_call* call, const kr_eigh_options* options, const kr_batch* a, const kr_batch* values,
              const kr_batch* vectors, kr_report* reports) {

@@ -49,6 +49,10 @@ struct Elimination {
 struct SpdLanesOptions;  // spd/lanes.hpp
 struct SpdLanesAnswer;
 
+// What an eigensolver returns in place of a number of sweeps.
+constexpr int64_t kNotConverged = -1;
+constexpr int64_t kCancelled = -2;
+
 template <typename T>
 struct Kernels {
   // Matrices that a lane group holds (lanes.hpp).
@@ -64,8 +68,9 @@ struct Kernels {
   // Symmetric eigendecomposition of one finite, exactly symmetric matrix whose largest magnitude is 0 or in [1/2, 1)
   // (callers scale). `a` (n x n, stride n) is destroyed. values ascending; vectors n x n with stride
   // vectors_stride, eigenvector j in column j, signs not yet fixed; or nullptr.
-  // Returns the number of QL sweeps, or -1 when an eigenvalue did not converge.
-  int64_t (*eigh)(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace);
+  // Returns the number of QL sweeps; or kNotConverged, or kCancelled where *cancel (may be null) was set on the way:
+  // outputs then hold garbage.
+  int64_t (*eigh)(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace, const int32_t* cancel);
 
   // `count` rows and `columns` columns of x.
   void (*eliminate)(const Elimination<T>& system, int64_t count, int64_t columns);

@@ -84,6 +84,20 @@ describe('abort', () => {
     expect(device.memory().tensors).toBeLessThanOrEqual(before)
   })
 
+  test.each([true, false])('in flight, one large matrix, vectors: %s', async (vectors) => {
+    const a = grams(device, 1, 1200)
+    const full = performance.now()
+    eigh(a, { vectors })
+    const whole = performance.now() - full
+    const controller = new AbortController()
+    const promise = eigh.async(a, { vectors, signal: controller.signal })
+    await sleep(5)
+    const started = performance.now()
+    controller.abort('enough')
+    await expect(promise).rejects.toBe('enough')
+    expect(performance.now() - started).toBeLessThan(whole / 2)
+  })
+
   test('in the queue: never starts', async () => {
     const busy = Array.from({ length: 8 }, () => {
       const controller = new AbortController()

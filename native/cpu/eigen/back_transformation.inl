@@ -9,6 +9,7 @@
 #pragma once
 
 #include "../gemm/gemm.inl"
+#include "cancellation.inl"
 #include "pieces.inl"
 
 namespace kronroot::cpu {
@@ -42,13 +43,15 @@ class BackTransformation {
     for (int64_t first = 0; first < y_.order; first += kCompact) form_factor(first, tau + first);
   }
 
-  // All n rows of r, eigenvectors of the tridiagonal matrix, become eigenvectors of the full one.
-  void apply(T* r, int64_t stride) const {
+  // All n rows of r, eigenvectors of the tridiagonal matrix, become eigenvectors of the full one. False when cancelled.
+  bool apply(T* r, int64_t stride, const int32_t* cancel) const {
     for (int64_t row = 0; row < y_.order; row += kSlab) {
       for (int64_t first = 0; first < y_.order; first += kCompact) {
+        if (is_cancelled(cancel)) return false;
         apply_block(first, smaller(kSlab, y_.order - row), r + row * stride, stride);
       }
     }
+    return true;
   }
 
  private:

@@ -1,9 +1,11 @@
 // Symmetric eigendecomposition of one matrix: A = Q T Q^T (tridiagonal.inl), T = Z diag(d) Z^T, V = Q Z.
 //   small   Z as a product of plane rotations (ql.inl), which are applied to Q (reflectors.inl, rotations.inl)
 //   large   Z by divide and conquer, to which Q is applied (back_transformation.inl)
+// For values alone either of the two without Q.
 #pragma once
 
 #include "back_transformation.inl"
+#include "cancellation.inl"
 #include "divide_and_conquer.inl"
 #include "ql.inl"
 #include "reflectors.inl"
@@ -96,12 +98,12 @@ struct RotatedWorkspace {
 // V = (H_{n-1} ... H_2) G for the rotations G of QL.
 template <typename T>
 int64_t rotate_vectors(int64_t n, const TridiagonalForm<T>& form, const RotatedWorkspace<T>& space, T* vectors,
-                       int64_t stride) {
+                       int64_t stride, const int32_t* cancel) {
   form_q(form.matrix, form.tau, space.panels, space.blocks, space.columns);
   Rotations<T> rotations(space.panels, space.table);
-  const int64_t sweeps =
-      ql_with_vectors(n, form.d, form.e, Deflation(n, form.d, form.e, kUlp<T>), space.cosines, space.sines, rotations);
-  if (sweeps < 0) return -1;
+  const int64_t sweeps = ql_with_vectors(n, form.d, form.e, Deflation(n, form.d, form.e, kUlp<T>), space.cosines,
+                                         space.sines, rotations, cancel);
+  if (sweeps < 0) return sweeps;
   sort_indices(n, form.d, form.order);
   write_vectors(space.panels, form.order, vectors, stride);
   return sweeps;
@@ -120,15 +122,32 @@ struct DividedWorkspace {
 // V = Q Z; a and vectors serve as workspace on the way.
 template <typename T>
 int64_t divide_vectors(int64_t n, const TridiagonalForm<T>& form, DividedWorkspace<T> space, T* a, T* vectors,
-                       int64_t stride) {
+                       int64_t stride, const int32_t* cancel) {
   for (int64_t i = 0; i < n * space.rows.stride; ++i) space.rows.data[i] = 0;
   space.divide.merge.gathered = a;
   space.divide.merge.weights = {vectors, stride};
-  const int64_t sweeps = DivideAndConquer<T>(n, form.d, form.e, kUlp<T>, space.rows, form.order, space.divide).run();
-  if (sweeps < 0) return -1;
-  BackTransformation<T>(form.matrix, form.tau, space.back).apply(space.rows.data, space.rows.stride);
+  space.divide.merge.gemm = space.back.gemm;
+  DivideAndConquer<T, Extent::whole> divide(n, form.d, form.e, kUlp<T>, space.rows, form.order, space.divide, cancel);
+  const int64_t sweeps = divide.run();
+  if (sweeps < 0) return sweeps;
+  const BackTransformation<T> back(form.matrix, form.tau, space.back);
+  if (!back.apply(space.rows.data, space.rows.stride, cancel)) return kCancelled;
   write_vectors(n, space.rows, form.order, vectors, stride);
   return sweeps;
+}
+
+struct DividedValuesWorkspace {
+  Rows<double> ends;
+  DivideWorkspace<double> divide;
+
+  DividedValuesWorkspace(int64_t n, Pieces& pieces) : ends{pieces.take<double>(2 * n), 2}, divide(n, pieces) {
+    divide.merge.gathered = pieces.take<double>(2 * n);
+  }
+};
+
+inline int64_t divide_values(int64_t n, double* d, double* e, double ulp, int64_t* order,
+                             const DividedValuesWorkspace& space, const int32_t* cancel) {
+  return DivideAndConquer<double, Extent::ends>(n, d, e, ulp, space.ends, order, space.divide, cancel).run();
 }
 
 template <typename T>
@@ -137,27 +156,31 @@ int64_t eigh_workspace(int64_t n, bool vectors) {
   TridiagonalForm<T>(n, pieces);
   if (vectors && n < kDivided) RotatedWorkspace<T>(n, pieces);
   if (vectors && n >= kDivided) DividedWorkspace<T>(n, pieces);
+  if (!vectors && n >= kDivided) DividedValuesWorkspace(n, pieces);
   return pieces.bytes() / int64_t{sizeof(T)};
 }
 
 // As Kernels<T>::eigh.
 template <typename T>
-int64_t eigh(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace) {
+int64_t eigh(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace, const int32_t* cancel) {
   if (n == 0) return 0;
   Pieces pieces(workspace);
   const TridiagonalForm<T> form(n, pieces);
   copy_to_storage(n, a, form.matrix.data);
-  tridiagonalise(form.matrix, form.d, form.e, form.tau, form.workspace);
+  if (!tridiagonalise(form.matrix, form.d, form.e, form.tau, form.workspace, cancel)) return kCancelled;
   int64_t sweeps;
-  if (vectors == nullptr) {
-    sweeps = ql_values(n, form.d, form.e, kUlp<T>);
+  if (vectors == nullptr && n < kDivided) {
+    sweeps = ql_values(n, form.d, form.e, kUlp<T>, cancel);
     sort_indices(n, form.d, form.order);
+  } else if (vectors == nullptr) {
+    const DividedValuesWorkspace space(n, pieces);
+    sweeps = divide_values(n, form.d, form.e, kUlp<T>, form.order, space, cancel);
   } else if (n < kDivided) {
-    sweeps = rotate_vectors(n, form, RotatedWorkspace<T>(n, pieces), vectors, vectors_stride);
+    sweeps = rotate_vectors(n, form, RotatedWorkspace<T>(n, pieces), vectors, vectors_stride, cancel);
   } else {
-    sweeps = divide_vectors(n, form, DividedWorkspace<T>(n, pieces), a, vectors, vectors_stride);
+    sweeps = divide_vectors(n, form, DividedWorkspace<T>(n, pieces), a, vectors, vectors_stride, cancel);
   }
-  if (sweeps < 0) return -1;
+  if (sweeps < 0) return sweeps;
   for (int64_t j = 0; j < n; ++j) values[j] = static_cast<T>(form.d[form.order[j]]);
   return sweeps;
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "../gemm/gemm.inl"
+#include "../gemm/vector_operations.inl"
 #include "pieces.inl"
 #include "secular.inl"
 
@@ -24,6 +25,10 @@ struct Rows {
   int64_t stride;
   T* row(int64_t j) const { return data + j * stride; }
 };
+
+// What is kept of an eigenvector: all components, or the first and the last, which is all that the eigenvalues of
+// further merges depend on.
+enum class Extent { whole, ends };
 
 // Which components of an eigenvector of the two halves may be nonzero. Rows of one kind are kept together, so that the
 // products below leave out the zeros.
@@ -48,14 +53,13 @@ struct MergeWorkspace {
   int64_t* support;
   int64_t* column;
 
-  // gathered and weights are left to the caller.
-  MergeWorkspace(int64_t n, Pieces& pieces) : gathered(nullptr), weights{} {
+  // gathered, weights and gemm are left to the caller: Extent::ends does with 2 n elements for the first.
+  MergeWorkspace(int64_t n, Pieces& pieces) : gathered(nullptr), weights{}, gemm(nullptr) {
     const int64_t whole = round_up(n, kRootLanes) + kRootLanes;
     for (double** piece : {&z, &poles, &squares, &offset, &column_poles, &column_z, &weight}) {
       *piece = pieces.take<double>(whole);
     }
     for (int64_t** piece : {&origin, &sorted, &kept, &deflated, &support, &column}) *piece = pieces.take<int64_t>(n);
-    gemm = pieces.take<T>(gemm_workspace_limit<T>(n));
   }
 };
 
@@ -84,19 +88,34 @@ inline void sort_by(const double* d, int64_t count, int64_t* order) {
   }
 }
 
-template <typename T>
+// How far the results may be off: deflation is absolute, the secular equation relative to its terms.
+struct MergeTolerance {
+  double deflation;
+  double secular;
+};
+
+template <typename T, Extent kExtent>
 class Merge {
  public:
-  // The n1 + n2 eigenvectors are rows of `vectors`, which reaches to the block's first component; d holds their
-  // eigenvalues and order[0 .. n1 - 1], order[n1 ..] (counted from 0 in each half) their ascending orders; all three
-  // are overwritten by those of the whole.
-  Merge(int64_t n1, int64_t n2, Rows<T> vectors, double* d, int64_t* order, double tolerance, MergeWorkspace<T> space)
-      : n1_(n1), n_(n1 + n2), vectors_(vectors), d_(d), order_(order), tolerance_(tolerance), space_(space) {}
+  // The n1 + n2 eigenvectors are rows of `vectors`, from the block's first component on; d holds their eigenvalues and
+  // order[0 .. n1 - 1], order[n1 ..] (counted from 0 in each half) their ascending orders; all three are overwritten by
+  // those of the whole.
+  Merge(int64_t n1, int64_t n2, Rows<T> vectors, double* d, int64_t* order, MergeTolerance tolerance,
+        const MergeWorkspace<T>& space)
+      : n1_(n1),
+        n_(n1 + n2),
+        upper_width_(kExtent == Extent::whole ? n1 : 1),
+        width_(kExtent == Extent::whole ? n1 + n2 : 2),
+        vectors_(vectors),
+        d_(d),
+        order_(order),
+        tolerance_(tolerance),
+        space_(space) {}
 
   // coupling: the element that couples the halves, rho u u^T = |coupling| (1, +-1)^T (1, +-1). False when a root of the
   // secular equation was not found.
   bool run(double coupling) {
-    rho_ = 2 * magnitude(coupling);
+    rho_ = magnitude(coupling);
     sort_halves();
     read_z(coupling < 0);
     deflate();
@@ -104,7 +123,6 @@ class Merge {
       group_by_support();
       gather();
       if (!solve()) return false;
-      multiply();
     }
     finish_order();
     return true;
@@ -117,18 +135,33 @@ class Merge {
   }
 
   void read_z(bool negative) {
-    constexpr double kHalfRoot = 0.70710678118654752440;
     double squares = 0;
     for (int64_t j = 0; j < n_; ++j) {
-      const double z = j < n1_ ? vectors_.row(j)[n1_ - 1] : negative ? -vectors_.row(j)[n1_] : vectors_.row(j)[n1_];
-      space_.z[j] = z * kHalfRoot;
+      const double z = j < n1_ ? take_last(j) : negative ? -take_first(j) : take_first(j);
+      space_.z[j] = z;
       space_.support[j] = j < n1_ ? kUpper : kLower;
-      squares += space_.z[j] * space_.z[j];
+      squares += z * z;
     }
-    // |z| is 1 but for rounding of the eigenvectors.
+    // |z|^2 is 2 but for rounding of the eigenvectors.
     rho_ *= squares;
     const double scale = 1 / square_root(squares);
     for (int64_t j = 0; j < n_; ++j) space_.z[j] *= scale;
+  }
+
+  // The last component of eigenvector j of the upper half; it is not an end of the whole.
+  T take_last(int64_t j) {
+    if constexpr (kExtent == Extent::whole) return vectors_.row(j)[n1_ - 1];
+    const T last = vectors_.row(j)[1];
+    vectors_.row(j)[1] = 0;
+    return last;
+  }
+
+  // The first component of eigenvector j of the lower half, likewise.
+  T take_first(int64_t j) {
+    if constexpr (kExtent == Extent::whole) return vectors_.row(j)[n1_];
+    const T first = vectors_.row(j)[0];
+    vectors_.row(j)[0] = 0;
+    return first;
   }
 
   void deflate() {
@@ -136,7 +169,7 @@ class Merge {
     int64_t previous = -1;
     for (int64_t s = 0; s < n_; ++s) {
       const int64_t j = space_.sorted[s];
-      if (rho_ * magnitude(z[j]) <= tolerance_) {
+      if (rho_ * magnitude(z[j]) <= tolerance_.deflation) {
         space_.deflated[deflated_++] = j;
         continue;
       }
@@ -144,7 +177,7 @@ class Merge {
         const double size = square_root(z[j] * z[j] + z[previous] * z[previous]);
         const double c = z[j] / size, s_previous = z[previous] / size;
         const double gap = d_[j] - d_[previous];
-        if (magnitude(gap * c * s_previous) <= tolerance_) {
+        if (magnitude(gap * c * s_previous) <= tolerance_.deflation) {
           rotate(previous, j, c, s_previous);
           z[j] = size;
           z[previous] = 0;
@@ -167,7 +200,7 @@ class Merge {
     const T cosine = static_cast<T>(c), sine = static_cast<T>(s);
     T* x = vectors_.row(i);
     T* y = vectors_.row(j);
-    for (int64_t r = 0; r < n_; ++r) {
+    for (int64_t r = 0; r < width_; ++r) {
       const T xr = x[r], yr = y[r];
       x[r] = cosine * xr - sine * yr;
       y[r] = cosine * yr + sine * xr;
@@ -190,30 +223,34 @@ class Merge {
     }
   }
 
-  Rows<T> upper_part() const { return {space_.gathered, n1_}; }
-  Rows<T> lower_part() const { return {upper_part().row(upper_only_ + both_), n_ - n1_}; }
-  Rows<T> deflated_part() const { return {lower_part().row(kept_ - upper_only_), n_}; }
+  Rows<T> upper_part() const { return {space_.gathered, upper_width_}; }
+  Rows<T> lower_part() const { return {upper_part().row(upper_only_ + both_), width_ - upper_width_}; }
+  Rows<T> deflated_part() const { return {lower_part().row(kept_ - upper_only_), width_}; }
 
   void gather() {
     for (int64_t p = 0; p < kept_; ++p) {
       const int64_t column = space_.column[p];
       const T* row = vectors_.row(space_.kept[p]);
-      if (column < upper_only_ + both_) copy_elements(n1_, row, upper_part().row(column));
-      if (column >= upper_only_) copy_elements(n_ - n1_, row + n1_, lower_part().row(column - upper_only_));
+      if (column < upper_only_ + both_) copy_elements(upper_width_, row, upper_part().row(column));
+      if (column >= upper_only_) {
+        copy_elements(width_ - upper_width_, row + upper_width_, lower_part().row(column - upper_only_));
+      }
     }
     for (int64_t q = 0; q < deflated_; ++q) {
-      copy_elements(n_, vectors_.row(space_.deflated[q]), deflated_part().row(q));
+      copy_elements(width_, vectors_.row(space_.deflated[q]), deflated_part().row(q));
       space_.weight[q] = d_[space_.deflated[q]];
     }
     // From here on eigenvalue and eigenvector j < kept_ belong to root j, the deflated ones follow.
-    for (int64_t q = 0; q < deflated_; ++q) d_[kept_ + q] = space_.weight[q];
+    for (int64_t q = 0; q < deflated_; ++q) {
+      d_[kept_ + q] = space_.weight[q];
+      copy_elements(width_, deflated_part().row(q), vectors_.row(kept_ + q));
+    }
   }
 
   bool solve() {
-    constexpr double kTolerance = sizeof(T) == 4 ? 0x1p-30 : 0x1p-52;
     const Secular equation{kept_, space_.poles, space_.squares, rho_};
     const SecularRoots roots{space_.origin, space_.offset};
-    if (!solve_secular(equation, kTolerance, roots)) return false;
+    if (!solve_secular(equation, tolerance_.secular, roots)) return false;
     for (int64_t p = 0; p < kept_; ++p) space_.weight[p] = space_.z[space_.kept[p]];
     correct_update_vector(equation, roots, space_.weight);
     for (int64_t p = 0; p < kept_; ++p) {
@@ -221,48 +258,54 @@ class Merge {
       space_.column_z[space_.column[p]] = space_.weight[p];
       d_[p] = roots(space_.poles, p);
     }
-    for (int64_t i = 0; i < kept_; ++i) form_weights(space_.poles[roots.origin[i]], roots.offset[i], i);
+    for (int64_t i = 0; i < kept_; ++i) {
+      const double scale = form_weights(space_.poles[roots.origin[i]], roots.offset[i]);
+      if constexpr (kExtent == Extent::whole) {
+        T* row = space_.weights.row(i);
+        for (int64_t p = 0; p < kept_; ++p) row[p] = static_cast<T>(space_.weight[p] * scale);
+      } else {
+        vectors_.row(i)[0] = scale * dot(upper_only_ + both_, space_.weight, upper_part().data);
+        vectors_.row(i)[1] = scale * dot(kept_ - upper_only_, space_.weight + upper_only_, lower_part().data);
+      }
+    }
+    if constexpr (kExtent == Extent::whole) multiply();
     return true;
   }
 
-  // Row i of the weights: the eigenvector z_p / (d_p - x) of root x = origin + offset, normalised.
-  void form_weights(double origin, double offset, int64_t i) {
+  // The weights z_p / (d_p - x) of the eigenvectors in that of root x = origin + offset; returns what normalises them.
+  double form_weights(double origin, double offset) {
     constexpr int kStep = kWidth<double>;
     Vec<double> squares{};
-    int64_t p = 0;
-    for (; p < kept_; p += kStep) {
+    for (int64_t p = 0; p < kept_; p += kStep) {
       const Vec<double> gap = (load(space_.column_poles + p) - origin) - offset;
       Vec<double> w = load(space_.column_z + p) * reciprocal(gap);
       if (kept_ - p < kStep) w = first_lanes<double>(static_cast<int>(kept_ - p)) ? w : Vec<double>{};
       store(space_.weight + p, w);
       squares = fma(w, w, squares);
     }
-    const double scale = 1 / square_root(sum<double>(squares));
-    T* row = space_.weights.row(i);
-    for (p = 0; p < kept_; ++p) row[p] = static_cast<T>(space_.weight[p] * scale);
+    return 1 / square_root(sum<double>(squares));
   }
 
+  // Rows j < kept_ of the eigenvectors: the weights times what was gathered.
   void multiply() {
     Product<T> product;
     product.m = kept_;
     product.a_stride = space_.weights.stride;
     product.c_stride = vectors_.stride;
 
-    product.n = product.b_stride = n1_;
+    product.n = product.b_stride = upper_width_;
     product.k = upper_only_ + both_;
     product.a = space_.weights.data;
     product.b = upper_part().data;
     product.c = vectors_.data;
     gemm(product, space_.gemm);
 
-    product.n = product.b_stride = n_ - n1_;
+    product.n = product.b_stride = width_ - upper_width_;
     product.k = kept_ - upper_only_;
     product.a = space_.weights.data + upper_only_;
     product.b = lower_part().data;
-    product.c = vectors_.data + n1_;
+    product.c = vectors_.data + upper_width_;
     gemm(product, space_.gemm);
-
-    for (int64_t q = 0; q < deflated_; ++q) copy_elements(n_, deflated_part().row(q), vectors_.row(kept_ + q));
   }
 
   void finish_order() {
@@ -274,10 +317,11 @@ class Merge {
   }
 
   int64_t n1_, n_;
+  int64_t upper_width_, width_;  // components that are kept of the upper half, and of both
   Rows<T> vectors_;
   double* d_;
   int64_t* order_;
-  double tolerance_;
+  MergeTolerance tolerance_;
   MergeWorkspace<T> space_;
   double rho_ = 0;
   int64_t kept_ = 0, deflated_ = 0, upper_only_ = 0, both_ = 0;

@@ -4,6 +4,7 @@
 // their width, and in f64 squares of f32-sized numbers neither overflow nor underflow.
 #pragma once
 
+#include "cancellation.inl"
 #include "rotations.inl"
 
 namespace kronroot::cpu {
@@ -104,16 +105,18 @@ template <bool kRecord>
 }
 
 // d becomes the eigenvalues, unsorted. sweep(low, high) does one sweep and returns as ql_sweep.
-// Returns the number of sweeps, or -1.
+// Returns the number of sweeps, kNotConverged or kCancelled.
 template <typename F>
-int64_t iterate(int64_t n, const double* d, const double* e, Deflation deflation, const F& sweep) {
+int64_t iterate(int64_t n, const double* d, const double* e, Deflation deflation, const int32_t* cancel,
+                const F& sweep) {
   const auto is_negligible = [&](int64_t i) { return deflation.is_negligible(e[i], d[i], d[i + 1]); };
   int64_t sweeps = 0;
   for (int64_t low = 0; low < n; ++low) {
     int64_t high = low;
     while (high < n - 1 && !is_negligible(high)) ++high;
     while (low < high) {
-      if (++sweeps > most_sweeps(n)) return -1;
+      if (++sweeps > most_sweeps(n)) return kNotConverged;
+      if (is_cancelled(cancel)) return kCancelled;
       high = sweep(low, high);
       if (is_negligible(low)) ++low;
     }
@@ -125,8 +128,8 @@ int64_t iterate(int64_t n, const double* d, const double* e, Deflation deflation
 // larger one that it is a part of.
 template <typename T>
 int64_t ql_with_vectors(int64_t n, double* d, double* e, Deflation deflation, double* c, double* s,
-                        Rotations<T>& rotations) {
-  const int64_t sweeps = iterate(n, d, e, deflation, [&](int64_t low, int64_t high) {
+                        Rotations<T>& rotations, const int32_t* cancel) {
+  const int64_t sweeps = iterate(n, d, e, deflation, cancel, [&](int64_t low, int64_t high) {
     const int64_t split = ql_sweep<true>(d, e, low, high, deflation, c, s);
     rotations.record(low, high, c, s);
     return split;
@@ -135,9 +138,9 @@ int64_t ql_with_vectors(int64_t n, double* d, double* e, Deflation deflation, do
   return sweeps;
 }
 
-inline int64_t ql_values(int64_t n, double* d, double* e, double ulp) {
+inline int64_t ql_values(int64_t n, double* d, double* e, double ulp, const int32_t* cancel) {
   const Deflation deflation(n, d, e, ulp);
-  return iterate(n, d, e, deflation, [&](int64_t low, int64_t high) {
+  return iterate(n, d, e, deflation, cancel, [&](int64_t low, int64_t high) {
     return ql_sweep<false>(d, e, low, high, deflation, nullptr, nullptr);
   });
 }

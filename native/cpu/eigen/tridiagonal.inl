@@ -11,6 +11,7 @@
 // a mask. What lies beyond the active order is multiplied by the zero padding of v and w.
 #pragma once
 
+#include "cancellation.inl"
 #include "storage.inl"
 
 namespace kronroot::cpu {
@@ -92,10 +93,18 @@ template <typename T>
   sum_four<T>(total, dots);
 }
 
-// The pass over all rows below k. Not inlined: within its caller the compiler runs out of registers.
+// The pass over all rows below k. Where the triangle is larger than the cache passes go upwards and downwards in turn:
+// each finds there what the one before it touched last. Not inlined: within its caller the compiler runs out of
+// registers.
 template <typename T>
 [[gnu::noinline]] void update_and_multiply(Storage<T> a, int64_t k, RankTwo<T> pending, T* y, T* dots) {
-  for (int64_t i = 0; i < k; i += kRowsPerPass) update_rows(a, i, pending, y, dots + i);
+  constexpr int64_t kCache = 1048576;
+  const int64_t last = (k - 1) / kRowsPerPass * kRowsPerPass;
+  const bool rises = k % 2 == 0 || k * k / 2 * int64_t{sizeof(T)} < kCache;
+  for (int64_t i = 0; i <= last; i += kRowsPerPass) {
+    const int64_t first = rises ? i : last - i;
+    update_rows(a, first, pending, y, dots + first);
+  }
 }
 
 template <typename T>
@@ -136,9 +145,9 @@ constexpr int64_t tridiagonal_workspace(int64_t n) {
 }
 
 // a: destroyed; on return row k holds v_k (k elements, followed by zeros to the end of its diagonal block) and tau[k]
-// its factor (tau[0] = 0). d (n) and e (n; e[k] couples k and k + 1) are the tridiagonal matrix.
+// its factor (tau[0] = 0). d (n) and e (n; e[k] couples k and k + 1) are the tridiagonal matrix. False when cancelled.
 template <typename T>
-void tridiagonalise(Storage<T> a, double* d, double* e, T* tau, T* workspace) {
+bool tridiagonalise(Storage<T> a, double* d, double* e, T* tau, T* workspace, const int32_t* cancel) {
   const int64_t n = a.order;
   T* v = workspace;
   T* minus_w = v + padded<T>(n);
@@ -148,6 +157,7 @@ void tridiagonalise(Storage<T> a, double* d, double* e, T* tau, T* workspace) {
   for (int64_t j = 0; j < tridiagonal_workspace<T>(n); ++j) workspace[j] = 0;
   bool is_pending = false;
   for (int64_t k = n - 1; k > 0; --k) {
+    if (is_cancelled(cancel)) return false;
     T* row = a.row(k);
     if (is_pending) {
       const Vec<T> vk = broadcast(v[k]), wk = broadcast(minus_w[k]);
@@ -189,6 +199,7 @@ void tridiagonalise(Storage<T> a, double* d, double* e, T* tau, T* workspace) {
   d[0] = a.row(0)[0] + 2 * (v[0] * minus_w[0]);
   e[n - 1] = 0;
   tau[0] = 0;
+  return true;
 }
 
 }  // namespace eigen

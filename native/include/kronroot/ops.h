@@ -59,11 +59,12 @@ typedef struct kr_gram_options {
  * Bounds (LAPACK's scaled ratios, 1-norms): |A V - V diag(w)| / (n ulp |A|) < 10, |V^T V - I| / (n ulp) < 10.
  * Report: residual = |A z - V diag(w) V^T z|_2 / (|A|_F |z|_2) for one random sign vector z (NaN for values only),
  *   condition = max|w| / min|w|, iterations = QL sweeps.
- * Cost with vectors: about 9 n^3 flop below order 96, by rotations; from there on at most 14/3 n^3 by divide and
- * conquer, less where eigenvalues deflate; without vectors 4/3 n^3. Workspace a thread: 4 n^2 elements with vectors, 2
- * n^2 without, and a few hundred KiB. Source: Householder reduction and implicit QL; Golub and Van Loan, Matrix
- * Computations, sections 8.3.1-8.3.3; Wilkinson and Reinsch, Handbook for Automatic Computation II, contributions II/2
- * and II/4. Divide and conquer: Cuppen, Numer. Math. 36 (1981); Gu and Eisenstat, SIAM J. Matrix Anal. Appl. 16 (1995).
+ * Cost with vectors: about 9 n^3 flop below order 96, by rotations; from there on at most 14/3 n^3, by divide and
+ *   conquer, less where eigenvalues deflate. Without vectors: 4/3 n^3. Workspace a thread: 4 n^2 elements with vectors,
+ *   2 n^2 without, and a few hundred KiB.
+ * Source: Householder reduction and implicit QL; Golub and Van Loan, Matrix Computations, sections 8.3.1-8.3.3;
+ *   Wilkinson and Reinsch, Handbook for Automatic Computation II, contributions II/2 and II/4. Divide and conquer:
+ *   Cuppen, Numer. Math. 36 (1981); Gu and Eisenstat, SIAM J. Matrix Anal. Appl. 16 (1995).
  */
 typedef struct kr_eigh_options {
   int32_t reserved;

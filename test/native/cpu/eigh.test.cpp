@@ -1,9 +1,11 @@
 // eigh of the CPU backend against the bounds of ops.h, on every instruction set this machine has.
+#include <chrono>
 #include <cinttypes>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "../../../native/cpu/device.hpp"
@@ -321,6 +323,32 @@ void check_edges(const KernelSet& set) {
   expect(run(set, 4, 0, std::vector<T>{}).code == KR_OK, "batch 0");
 }
 
+// A large matrix is left in the middle.
+template <typename T>
+void check_cancellation(const KernelSet& set, bool is_best) {
+  if (!is_best) return;
+  constexpr int64_t kOrder = 1500;
+  std::vector<T> a(static_cast<size_t>(kOrder * kOrder));
+  for (int64_t i = 0; i < kOrder; ++i) {
+    for (int64_t j = 0; j < kOrder; ++j)
+      a[static_cast<size_t>(i * kOrder + j)] = static_cast<T>((i + 1) * (j + 1) % 97);
+  }
+  for (bool wants_vectors : {true, false}) {
+    int32_t cancel = 0;
+    std::thread canceller([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      __atomic_store_n(&cancel, 1, __ATOMIC_RELEASE);
+    });
+    const Answer<T> answer = run(set, kOrder, 1, a, wants_vectors, 1, &cancel);
+    canceller.join();
+    const auto expect = [&](bool holds, const char* what) {
+      check(holds, set, kTypeName<T>, "cancelled", kOrder, what);
+    };
+    expect(answer.code == KR_CANCELLED && answer.reports[0].status == KR_STATUS_CANCELLED, "cancelled in the middle");
+    expect(answer.values[0] == kUntouched<T> && answer.vectors[0] == kUntouched<T>, "outputs left alone");
+  }
+}
+
 // Runs f(set, is_best) for every instruction set that this machine has.
 template <typename F>
 void for_each_isa(const F& f) {
@@ -349,6 +377,11 @@ TEST("cpu eigh: a matrix answers in a batch as it does alone, beside bad ones, o
     check_batch<float>(set);
     check_batch<double>(set);
   });
+}
+
+TEST("cpu eigh: one large matrix is cancelled in the middle") {
+  for_each_isa(check_cancellation<float>);
+  for_each_isa(check_cancellation<double>);
 }
 
 TEST("cpu eigh: edges of range, symmetry, cancellation, order 0 and batch 0") {
