@@ -81,12 +81,15 @@ struct Kernels {
   // Elements of T that the ops below need as workspace.
   int64_t (*cholesky_lanes_workspace)(int64_t n);
   int64_t (*spd_inverse_lanes_workspace)(int64_t n);
+  int64_t (*spd_solve_lanes_workspace)(int64_t n, int64_t columns);
   // The ops of ops.h for one group of matrices, n >= 1; the output may be the input. Matrices that fail are not
   // written. The workspace is 64-byte aligned.
   void (*cholesky_lanes)(const SpdLanesOptions& options, const LaneGroup<const T>& a, const LaneGroup<T>& l,
                          T* workspace, SpdLanesAnswer& answer);
   void (*spd_inverse_lanes)(const SpdLanesOptions& options, const LaneGroup<const T>& a, const LaneGroup<T>& x,
                             T* workspace, SpdLanesAnswer& answer);
+  void (*spd_solve_lanes)(const SpdLanesOptions& options, const LaneGroup<const T>& a, const LaneGroup<const T>& b,
+                          const LaneGroup<T>& x, T* workspace, SpdLanesAnswer& answer);
 
   // max |x_i|; infinite or NaN where an element is.
   T (*largest_magnitude)(int64_t n, const T* x);

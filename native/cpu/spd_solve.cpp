@@ -7,6 +7,7 @@
 #include "batch_loop.hpp"
 #include "device.hpp"
 #include "product.hpp"
+#include "spd/lanes.hpp"
 #include "spd_factor.hpp"
 #include "triangular.hpp"
 
@@ -14,11 +15,9 @@ namespace kronroot::cpu {
 namespace {
 
 template <typename T>
-bool is_finite(const Matrix<T>& x) {
+bool is_finite(const Kernels<T>& kernels, const Matrix<T>& x) {
   bool finite = true;
-  for (int64_t i = 0; i < x.rows; ++i) {
-    for (int64_t j = 0; j < x.cols; ++j) finite = finite && std::isfinite(x(i, j));
-  }
+  for (int64_t i = 0; i < x.rows; ++i) finite = finite && std::isfinite(kernels.largest_magnitude(x.cols, &x(i, 0)));
   return finite;
 }
 
@@ -77,7 +76,7 @@ kr_report solve(const KernelSet& set, const kr_spd_solve_options& options, const
                 const Matrix<T>& out) {
   const Kernels<T>& kernels = kernels_of<T>(set);
   const int64_t n = b.rows, columns = b.cols;
-  if (!is_finite(b)) return failed(KR_STATUS_NON_FINITE_INPUT);
+  if (!is_finite(kernels, b)) return failed(KR_STATUS_NON_FINITE_INPUT);
   Scratch scratch;
   SpdFactor<T> factor = factorize_spd(set, options, a, scratch);
   if (is_failure(factor.report) || n == 0) return factor.report;
@@ -93,10 +92,31 @@ kr_report solve(const KernelSet& set, const kr_spd_solve_options& options, const
 }
 
 template <typename T>
+kr_code run_lanes(const kr_call* call, const kr_spd_solve_options& options, const kr_batch& a, const kr_batch& b,
+                  const kr_batch& x, double flops, kr_report* reports) {
+  const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
+  return report_groups(
+      call, a.batch, kernels.lanes, flops, reports, [&](int64_t first, int count, kr_report* of_group) {
+        Scratch scratch;
+        double* signs = scratch.take<double>(a.rows);
+        fill_probe_signs(a.rows, signs);
+        SpdLanesAnswer answer;
+        kernels.spd_solve_lanes({options, signs}, lane_group<const T>(a, first, count),
+                                lane_group<const T>(b, first, count), lane_group<T>(x, first, count),
+                                scratch.take<T>(kernels.spd_solve_lanes_workspace(a.rows, b.cols)), answer);
+        for (int lane = 0; lane < count; ++lane) of_group[lane] = report_of(answer, lane);
+      });
+}
+
+template <typename T>
 kr_code run(const kr_call* call, const kr_spd_solve_options& options, const kr_batch& a, const kr_batch& b,
             const kr_batch& x, kr_report* reports) {
   const double n = static_cast<double>(a.rows), columns = static_cast<double>(b.cols);
-  return report_each(call, a.batch, n * n * n / 3 + 4 * n * n * columns, reports, [&](int64_t index) {
+  const double flops = n * n * n / 3 + 4 * n * n * columns;
+  if (takes_spd_lanes(call, LaneOp::spd_solve, options, a)) {
+    return run_lanes<T>(call, options, a, b, x, flops, reports);
+  }
+  return report_each(call, a.batch, flops, reports, [&](int64_t index) {
     return solve(*call->device->kernels, options, matrix_of<T>(a, index), matrix_of<T>(b, index),
                  matrix_of<T>(x, index));
   });

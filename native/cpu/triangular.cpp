@@ -14,16 +14,16 @@ constexpr int64_t kBand = 128;
 
 int64_t band_of(int64_t n) { return n <= kUnblocked ? kUnblocked : kBand; }
 
-// C = alpha op(A) B + beta C, m x n with depth k.
 template <typename T>
 struct Operand {
   T* data;
   int64_t stride;
 };
 
+// C = beta C - op(A) B, m x n with depth k.
 template <typename T>
-void add_product(const Kernels<T>& kernels, int64_t m, int64_t n, int64_t k, T beta, Operand<const T> a,
-                 bool transpose_a, Operand<const T> b, Operand<T> c) {
+void subtract_product(const Kernels<T>& kernels, int64_t m, int64_t n, int64_t k, T beta, Operand<const T> a,
+                      bool transpose_a, Operand<const T> b, Operand<T> c) {
   if (m == 0 || n == 0) return;
   Product<T> product;
   product.m = m;
@@ -61,7 +61,7 @@ int64_t factorize(const Kernels<T>& kernels, int64_t n, T* u, int64_t stride) {
     if (failed >= 0) return failed;
     T* right = u + i * stride + end;
     if (i > 0) {
-      add_product<T>(kernels, end - i, n - end, i, 1, {u + i, stride}, true, {u + end, stride}, {right, stride});
+      subtract_product<T>(kernels, end - i, n - end, i, 1, {u + i, stride}, true, {u + end, stride}, {right, stride});
     }
     kernels.eliminate({u + i * (stride + 1), 1, stride, reciprocals + i, right, stride}, end - i, n - end);
   }
@@ -77,7 +77,7 @@ void solve_forward(const Kernels<T>& kernels, int64_t n, const T* u, int64_t str
   for (int64_t i = 0; i < n; i += band) {
     const int64_t rows = std::min(n - i, band);
     T* x = b + i * b_stride;
-    if (i > 0) add_product<T>(kernels, rows, columns, i, 1, {u + i, stride}, true, {b, b_stride}, {x, b_stride});
+    if (i > 0) subtract_product<T>(kernels, rows, columns, i, 1, {u + i, stride}, true, {b, b_stride}, {x, b_stride});
     kernels.eliminate({u + i * (stride + 1), 1, stride, reciprocals + i, x, b_stride}, rows, columns);
   }
 }
@@ -92,8 +92,8 @@ void solve_backward(const Kernels<T>& kernels, int64_t n, const T* u, int64_t st
   for (int64_t end = n; end > 0; end -= std::min(end, band)) {
     const int64_t i = std::max<int64_t>(0, end - band);
     if (end < n) {
-      add_product<T>(kernels, end - i, columns, n - end, 1, {u + i * stride + end, stride}, false,
-                     {b + end * b_stride, b_stride}, {b + i * b_stride, b_stride});
+      subtract_product<T>(kernels, end - i, columns, n - end, 1, {u + i * stride + end, stride}, false,
+                          {b + end * b_stride, b_stride}, {b + i * b_stride, b_stride});
     }
     // From the last row of the band up.
     const int64_t last = end - 1;
@@ -117,9 +117,9 @@ void invert_transposed(const Kernels<T>& kernels, int64_t n, const T* u, int64_t
     // Column j of M begins at row j: blocks of columns start there, narrow ones within the band.
     constexpr int64_t kColumns = 64, kNarrow = 32;
     for (int64_t j = 0; j < i; j += kColumns) {
-      add_product<T>(kernels, end - i, std::min(kColumns, i - j), i - j, 0, {u + j * stride + i, stride}, true,
-                     {inverse + j * (inverse_stride + 1), inverse_stride},
-                     {inverse + i * inverse_stride + j, inverse_stride});
+      subtract_product<T>(kernels, end - i, std::min(kColumns, i - j), i - j, 0, {u + j * stride + i, stride}, true,
+                          {inverse + j * (inverse_stride + 1), inverse_stride},
+                          {inverse + i * inverse_stride + j, inverse_stride});
     }
     kernels.eliminate({u + i * (stride + 1), 1, stride, reciprocals + i, inverse + i * inverse_stride, inverse_stride},
                       end - i, i);

@@ -1,4 +1,5 @@
-// Cholesky factorisation, inversion and solution with triangular matrices, on top of gemm and axpy.
+// Cholesky factorisation, inversion and solution with triangular matrices: bands of rows are eliminated in registers
+// and coupled by products.
 //
 // The factor is kept as U = L^T: then every elimination step adds multiples of whole rows, contiguous in memory, and
 // every product reads its operands without a transposed copy. In all functions only the upper triangle of u counts.

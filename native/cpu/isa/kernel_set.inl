@@ -8,6 +8,7 @@
 #include "../spd/elimination.inl"
 #include "../spd/lanes/cholesky.inl"
 #include "../spd/lanes/spd_inverse.inl"
+#include "../spd/lanes/spd_solve.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -24,8 +25,10 @@ constexpr Kernels<T> kernels_for() {
       .factorize_rows = spd::factorize_rows<T>,
       .cholesky_lanes_workspace = spd::cholesky_lanes_workspace<T>,
       .spd_inverse_lanes_workspace = spd::spd_inverse_lanes_workspace<T>,
+      .spd_solve_lanes_workspace = spd::spd_solve_lanes_workspace<T>,
       .cholesky_lanes = spd::cholesky_lanes<T>,
       .spd_inverse_lanes = spd::spd_inverse_lanes<T>,
+      .spd_solve_lanes = spd::spd_solve_lanes<T>,
       .largest_magnitude = largest_magnitude<T>,
       .dot = dot<T, T>,
       .dot_wide = dot<T, double>,

@@ -1,37 +1,13 @@
 // A + epsilon I = L L^T of a group of matrices.
 #pragma once
 
+#include "norm.inl"
 #include "system.inl"
 #include "write.inl"
 
 namespace kronroot::cpu {
 namespace {
 namespace spd {
-
-// |A + epsilon I|_F 2^-exponent
-template <typename T>
-void frobenius_norms(const LaneSystem<T>& system, double (&norm)[kMostLanes]) {
-  const int64_t n = system.order;
-  Wide<T> off_diagonal{}, diagonal{};
-  for (int64_t i = 0; i < n; ++i) {
-    const T* row = row_of(system.a, i);
-    Wide<T> sum{};
-    for (int64_t j = 0; j < i; ++j) {
-      const Wide<T> element = widen(row + j * kWidth<T>);
-      add_product(sum, element, element);
-    }
-    Wide<T> element = widen(row + i * kWidth<T>);
-    for (int p = 0; p < kParts<T>; ++p) {
-      off_diagonal.part[p] += sum.part[p];
-      element.part[p] += load(system.epsilon + p * kWidth<double>);
-    }
-    add_product(diagonal, element, element);
-  }
-  for (int p = 0; p < kParts<T>; ++p) {
-    const Vec<double> squares = diagonal.part[p] + 2 * off_diagonal.part[p];
-    store(norm + p * kWidth<double>, square_root(squares));
-  }
-}
 
 // |A z - L L^T z|_2 / (|A|_F |z|_2), A after the ridge.
 template <typename T>
@@ -74,7 +50,7 @@ void cholesky_lanes(const SpdLanesOptions& options, const LaneGroup<const T>& a,
     scale_lanes<T>(elements, triangle, load_exponents<T>(system.exponent) / 2);
     fail_lanes<T>(finite_lanes(elements, triangle), KR_STATUS_OVERFLOW, answer);
   }
-  bool wanted[kMostLanes];
+  bool wanted[kMostLanes] = {};
   list_answered<T>(answer, wanted);
   write_triangle_lanes<Above::zero>(triangle, l, wanted);
 }

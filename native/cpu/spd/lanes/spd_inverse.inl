@@ -48,7 +48,7 @@ void spd_inverse_lanes(const SpdLanesOptions& options, const LaneGroup<const T>&
     scale_lanes<T>(elements, x, -load_exponents<T>(system.exponent));
     fail_lanes<T>(finite_lanes(elements, x), KR_STATUS_OVERFLOW, answer);
   }
-  bool wanted[kMostLanes];
+  bool wanted[kMostLanes] = {};
   list_answered<T>(answer, wanted);
   write_triangle_lanes<Above::mirrored>(x, out, wanted);
 }

@@ -155,14 +155,20 @@ void factorize_group(const SpdLanesOptions& options, const LaneGroup<const T>& g
   }
 }
 
-// y = (A + epsilon I) 2^-exponent x
+// y += epsilon 2^-exponent x
 template <typename T>
-void multiply_system(const LaneSystem<T>& system, const Wide<T>* x, Wide<T>* y) {
-  multiply_wide<TriangleProduct::symmetric>(system.a, system.order, x, y);
+void add_multiple_of_identity(const LaneSystem<T>& system, const Wide<T>* x, Wide<T>* y) {
   for (int p = 0; p < kParts<T>; ++p) {
     const Vec<double> epsilon = load(system.epsilon + p * kWidth<double>);
     for (int64_t i = 0; i < system.order; ++i) y[i].part[p] = fma(epsilon, x[i].part[p], y[i].part[p]);
   }
+}
+
+// y = (A + epsilon I) 2^-exponent x
+template <typename T>
+void multiply_system(const LaneSystem<T>& system, const Wide<T>* x, Wide<T>* y) {
+  multiply_wide<TriangleProduct::symmetric>(system.a, system.order, x, y);
+  add_multiple_of_identity(system, x, y);
 }
 
 // squares[l] = |x - y|_2^2
