@@ -2,7 +2,7 @@
 export { Device, type DeviceKind, type Isa, type OpenOptions, open, type TensorOptions } from './device.js'
 export { type ErrorCode, KronrootError } from './errors.js'
 export { type Cholesky, cholesky, type FactorizationOptions } from './linalg/cholesky.js'
-export { type Eigh, type EighOptions, type EighResult, eigh } from './linalg/eigh.js'
+export { type Eigh, type EighOptions, type EighRefresh, type EighResult, eigh } from './linalg/eigh.js'
 export { type Gram, type GramOptions, gram } from './linalg/gram.js'
 export {
   type InverseRoot,

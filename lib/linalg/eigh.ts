@@ -1,12 +1,34 @@
+import { checkFields, KronrootError } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import { type Abortable, checkOptions, operation } from './operation.js'
-import { checkedFlag, checkedOnFailure, type OnFailure } from './options.js'
+import { checkedChoice, checkedFlag, checkedNumber, checkedOnFailure, type OnFailure } from './options.js'
 import type { Report } from './report.js'
-import { checkedBatch, checkedMatrix, checkSquare, rows } from './shapes.js'
+import { checkedBatch, checkedMatrix, checkOut, checkSquare, type Named, rows } from './shapes.js'
+
+/**
+ * An eigenbasis of an earlier, similar matrix, brought up to date instead of computed anew. `basis` has the shape of `a` and
+ * orthonormal columns in any order; it is overwritten and becomes `vectors` of the result.
+ *
+ * Where |A Q - Q diag(b)|_F <= tolerance |A|_F, b_j = q_j . A q_j, the basis Q stays (`report.method` 'kept-basis'). If not,
+ * - 'decompose': A is decomposed;
+ * - 'iterate': one step of orthogonal iteration, Q <- qr(A Q), as SOAP does it ('orthogonal-iteration').
+ *
+ * `report.residual` tells how good the result is: about |A V - V diag(w)|_F / |A|_F. A basis that is not orthonormal (zeros
+ * before the first step, say) is not used: A is decomposed. A failed matrix leaves its basis alone under `onFailure:
+ * 'throw'`; the NaN of 'nan' lead to a decomposition the next time.
+ */
+export interface EighRefresh {
+  readonly otherwise: 'decompose' | 'iterate'
+  readonly basis: Tensor
+  /** From 0 to below 1. Default n ulp: as good as a decomposition. */
+  readonly tolerance?: number | undefined
+}
 
 export interface EighOptions {
   /** Whether eigenvectors are computed. Default true. */
   readonly vectors?: boolean | undefined
+  /** Starts from the eigenbasis of an earlier matrix. */
+  readonly refresh?: EighRefresh | undefined
   /** What the outputs of a failed matrix hold. Default 'nan'. */
   readonly onFailure?: Exclude<OnFailure, 'keep'> | undefined
 }
@@ -34,23 +56,48 @@ export interface EighResult {
  * from n = 96 on), 4/3 n^3 without vectors.
  *
  * `report.residual` is |A z - V diag(w) V^T z| / (|A|_F |z|) for one random z, `condition` max|w| / min|w|.
+ * `refresh` saves most of the work on a matrix that changes slowly.
  * Source: Householder reduction, implicit QL and divide and conquer, Golub and Van Loan, Matrix Computations, 8.3 and 8.4.
  *
  * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_OPTION, ERR_DISPOSED, ERR_OUT_OF_MEMORY, ERR_NOT_CONVERGED
  */
 export const eigh: Eigh = operation('eigh', 1, (a: Tensor, options: EighOptions) => {
-  checkOptions('eigh', options, ['vectors', 'onFailure'])
+  checkOptions('eigh', options, ['vectors', 'refresh', 'onFailure'])
   const input = checkedMatrix('eigh', 'a', a)
   checkSquare('eigh', input)
   const wanted = checkedFlag('eigh', 'vectors', options.vectors ?? true)
+  const refresh = checkedRefresh(options.refresh, input, wanted)
   const onFailure = checkedOnFailure('eigh', options.onFailure, false)
   const batch = checkedBatch('eigh', [input])
   return {
     on: a,
     inputs: [a],
-    outputs: [{ shape: [...batch, rows(input)], dtype: a.dtype }, wanted ? { shape: a.shape, dtype: a.dtype } : null],
-    options: [],
+    outputs: [
+      { shape: [...batch, rows(input)], dtype: a.dtype },
+      refresh.basis ?? (wanted ? { shape: a.shape, dtype: a.dtype } : null),
+    ],
+    options: refresh.native,
     onFailure,
     result: ([values, vectors], report) => ({ values: values!, vectors: vectors ?? undefined, report: report! }),
   }
 })
+
+// kr_refresh of native/include/kronroot/ops.h
+const kinds: Readonly<Record<string, number>> = { decompose: 1, iterate: 2 }
+
+/** The basis, and kr_refresh with its tolerance for the native options. */
+function checkedRefresh(
+  refresh: EighRefresh | undefined,
+  a: Named,
+  wantsVectors: boolean,
+): { readonly basis: Tensor | undefined; readonly native: readonly [number, number] } {
+  if (refresh === undefined) return { basis: undefined, native: [0, 0] }
+  if (!wantsVectors) throw new KronrootError('ERR_OPTION', 'eigh: refresh needs vectors')
+  checkFields('eigh: refresh', refresh, ['otherwise', 'basis', 'tolerance'])
+  const { otherwise, basis, tolerance } = refresh
+  const kind = checkedChoice('eigh', 'refresh.otherwise', otherwise, kinds)
+  checkOut('eigh', basis, a.tensor.shape, [a], [], 'refresh.basis')
+  const bounds = { min: 0, below: 1 }
+  const checked = tolerance === undefined ? 0 : checkedNumber('eigh', 'refresh.tolerance', tolerance, bounds)
+  return { basis, native: [kind, checked] }
+}

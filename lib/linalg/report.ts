@@ -33,6 +33,8 @@ export type Method =
   | 'cans'
   | 'chebyshev'
   | 'rational'
+  | 'kept-basis'
+  | 'orthogonal-iteration'
 
 /** Step of the recovery ladder that answered; `'none'`: no step did. */
 export type Rung = 'chosen' | 'eigh' | 'eigh-f64' | 'none'
@@ -65,6 +67,8 @@ const methods: readonly Method[] = [
   'cans',
   'chebyshev',
   'rational',
+  'kept-basis',
+  'orthogonal-iteration',
 ]
 const rungs: readonly Rung[] = ['chosen', 'eigh', 'eigh-f64', 'none']
 

@@ -92,7 +92,7 @@ export function checkedBatch(op: string, operands: readonly Named[]): readonly n
 }
 
 /**
- * `out` of the shape and kind that the result has, and no input except those of `mayAlias`; else ERR_ARGUMENT,
+ * `out` (or the output of that `name`) of the shape and kind that the result has, and no input except those of `mayAlias`; else ERR_ARGUMENT,
  * ERR_DISPOSED, ERR_SHAPE, ERR_DTYPE or ERR_ALIAS.
  */
 export function checkOut(
@@ -101,18 +101,19 @@ export function checkOut(
   shape: readonly number[],
   inputs: readonly Named[],
   mayAlias: readonly Named[] = [],
+  name = 'out',
 ): void {
-  const named = checkedMatrix(op, 'out', out)
+  const named = checkedMatrix(op, name, out)
   checkAlike(op, inputs[0]!, named)
   if (!same(named.tensor.shape, shape)) {
     throw new KronrootError(
       'ERR_SHAPE',
-      `${op}: out has the shape ${shown(named.tensor.shape)}, the result ${shown(shape)}`,
+      `${op}: ${name} has the shape ${shown(named.tensor.shape)}, the result ${shown(shape)}`,
     )
   }
   for (const input of inputs) {
     if (input.tensor === named.tensor && !mayAlias.includes(input)) {
-      throw new KronrootError('ERR_ALIAS', `${op}: out must not be ${input.name}`)
+      throw new KronrootError('ERR_ALIAS', `${op}: ${name} must not be ${input.name}`)
     }
   }
 }

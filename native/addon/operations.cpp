@@ -47,7 +47,10 @@ Options decode_gram(const Arguments& arguments, size_t first) {
   return kr_gram_options{read.integer(), 0, read.real(), read.real()};
 }
 
-Options decode_eigh(const Arguments&, size_t) { return kr_eigh_options{}; }
+Options decode_eigh(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  return kr_eigh_options{read.integer(), 0, read.real()};
+}
 
 Options decode_inverse_root(const Arguments& arguments, size_t first) {
   Reader read(arguments, first);

@@ -73,8 +73,9 @@ kr_code check_gram(const kr_call* call, const kr_gram_options* given, const kr_b
   return check.code();
 }
 
-kr_code check_eigh(const kr_call* call, const kr_eigh_options*, const kr_batch* a_batch, const kr_batch* values_batch,
-                   const kr_batch* vectors_batch) {
+kr_code check_eigh(const kr_call* call, const kr_eigh_options* given, const kr_batch* a_batch,
+                   const kr_batch* values_batch, const kr_batch* vectors_batch) {
+  const kr_eigh_options options = options_or_default(given);
   const Operand a{"a", a_batch, Role::input}, values{"values", values_batch, Role::output},
       vectors{"vectors", vectors_batch, Role::output};
   Check check(call);
@@ -84,6 +85,12 @@ kr_code check_eigh(const kr_call* call, const kr_eigh_options*, const kr_batch* 
     check.well_formed({a, values, vectors});
   }
   if (check.failed()) return check.code();
+  check.option(options.refresh >= KR_REFRESH_NONE && options.refresh <= KR_REFRESH_ITERATE, "refresh",
+               "a kr_refresh (0 to 2)", options.refresh);
+  check.option(options.refresh == KR_REFRESH_NONE || vectors_batch != nullptr, "refresh",
+               "0 (none) without vectors, which hold the basis", options.refresh);
+  check.option(options.refresh_tolerance >= 0 && options.refresh_tolerance < 1, "refresh_tolerance",
+               "a number from 0 to below 1", options.refresh_tolerance);
   check.square(a);
   check.rows(values, a_batch->rows, "rows of a");
   check.cols(values, 1, "one eigenvalue a row");

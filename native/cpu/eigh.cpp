@@ -11,6 +11,7 @@
 #include "../core/report.hpp"
 #include "batch_loop.hpp"
 #include "device.hpp"
+#include "eigh_refresh.hpp"
 #include "scratch.hpp"
 #include "symmetric_input.hpp"
 
@@ -112,9 +113,26 @@ bool all_finite(int64_t n, const T* values) {
   return std::all_of(values, values + n, [](T value) { return std::isfinite(value); });
 }
 
+// What is left when values and vectors are there but for scale and sign: w and v to the outputs, and the report.
+template <typename T>
+kr_report finish(kr_report report, int64_t n, int exponent, T* w, const T* v, Probe<T>& probe, Matrix<T> values,
+                 Matrix<T> vectors) {
+  Scratch scratch;
+  report.condition = condition_of(n, w);
+  scale_values(n, w, exponent);
+  if (!all_finite(n, w)) return failed(KR_STATUS_OVERFLOW);
+  for (int64_t j = 0; j < n; ++j) values(j, 0) = w[j];
+  if (vectors.data != nullptr) {
+    write_vectors(n, v, vectors, scratch);
+    report.residual = probe.residual(w, exponent, vectors);
+  }
+  return report;
+}
+
 // One matrix; vectors.data is null for values only.
 template <typename T>
-kr_report decompose(const kr_call* call, const Matrix<T>& a, Matrix<T> values, Matrix<T> vectors) {
+kr_report decompose(const kr_call* call, const kr_eigh_options& options, const Matrix<T>& a, Matrix<T> values,
+                    Matrix<T> vectors) {
   const KernelSet& kernels = *call->device->kernels;
   const int64_t n = a.rows;
   if (n == 0) return answered(KR_METHOD_DIRECT);
@@ -128,29 +146,38 @@ kr_report decompose(const kr_call* call, const Matrix<T>& a, Matrix<T> values, M
   T* w = scratch.take<T>(n);
   T* v = wants_vectors ? scratch.take<T>(n * n) : nullptr;
   Probe<T> probe(kernels_of<T>(kernels), wants_vectors ? n : 0, symmetric, scratch);
-  const int64_t sweeps = decompose_symmetric(kernels, n, 0, symmetric, w, v, call->cancel);
-  if (sweeps < 0) return failed(sweeps == kCancelled ? KR_STATUS_CANCELLED : KR_STATUS_NOT_CONVERGED);
   kr_report report = answered(n == 1 ? KR_METHOD_DIRECT : KR_METHOD_QL);
-  report.iterations = static_cast<int32_t>(sweeps);
-  report.condition = condition_of(n, w);
-  scale_values(n, w, input.exponent);
-  if (!all_finite(n, w)) return failed(KR_STATUS_OVERFLOW);
-
-  for (int64_t j = 0; j < n; ++j) values(j, 0) = w[j];
-  if (wants_vectors) {
-    write_vectors(n, v, vectors, scratch);
-    report.residual = probe.residual(w, input.exponent, vectors);
+  Refreshed refreshed = Refreshed::declined;
+  if (options.refresh != KR_REFRESH_NONE && n > 1) {
+    refreshed = refresh_basis(kernels_of<T>(kernels), options, n, symmetric, vectors, w, v, call->cancel);
   }
-  return report;
+  switch (refreshed) {
+    case Refreshed::cancelled:
+      return failed(KR_STATUS_CANCELLED);
+    case Refreshed::kept:
+      report.method = KR_METHOD_KEPT_BASIS;
+      break;
+    case Refreshed::iterated:
+      report.method = KR_METHOD_ORTHOGONAL_ITERATION;
+      report.iterations = 1;
+      break;
+    case Refreshed::declined: {
+      const int64_t sweeps = decompose_symmetric(kernels, n, 0, symmetric, w, v, call->cancel);
+      if (sweeps < 0) return failed(sweeps == kCancelled ? KR_STATUS_CANCELLED : KR_STATUS_NOT_CONVERGED);
+      report.iterations = static_cast<int32_t>(sweeps);
+      break;
+    }
+  }
+  return finish(report, n, input.exponent, w, v, probe, values, vectors);
 }
 
 template <typename T>
-kr_code decompose_batch(const kr_call* call, const kr_batch& a, const kr_batch& values, const kr_batch* vectors,
-                        kr_report* reports) {
+kr_code decompose_batch(const kr_call* call, const kr_eigh_options& options, const kr_batch& a, const kr_batch& values,
+                        const kr_batch* vectors, kr_report* reports) {
   const auto n = static_cast<double>(a.rows);
   const double flops = (vectors != nullptr ? 9.0 : 4.0 / 3) * n * n * n;
   return report_each(call, a.batch, flops, reports, [&](int64_t index) {
-    return decompose(call, matrix_of<T>(a, index), matrix_of<T>(values, index),
+    return decompose(call, options, matrix_of<T>(a, index), matrix_of<T>(values, index),
                      vectors != nullptr ? matrix_of<T>(*vectors, index) : Matrix<T>{});
   });
 }
@@ -175,8 +202,9 @@ template int64_t decompose_symmetric<double>(const KernelSet&, int64_t, int, dou
 kr_code eigh(const kr_call* call, const kr_eigh_options* options, const kr_batch* a, const kr_batch* values,
              const kr_batch* vectors, kr_report* reports) {
   if (const kr_code code = check_eigh(call, options, a, values, vectors); code != KR_OK) return code;
-  return a->dtype == KR_F32 ? decompose_batch<float>(call, *a, *values, vectors, reports)
-                            : decompose_batch<double>(call, *a, *values, vectors, reports);
+  const kr_eigh_options given = options == nullptr ? kr_eigh_options{} : *options;
+  return a->dtype == KR_F32 ? decompose_batch<float>(call, given, *a, *values, vectors, reports)
+                            : decompose_batch<double>(call, given, *a, *values, vectors, reports);
 }
 
 }  // namespace kronroot::cpu

@@ -190,6 +190,77 @@ describe.each([main, ...others])('eigh on $label', (testDevice) => {
   })
 })
 
+// "Where |A Q - Q diag(b)|_F <= refresh_tolerance |A|_F ... Q stays ... Otherwise DECOMPOSE ... ITERATE ..."
+describe.each([main, ...others])('eigh refresh on $label', (testDevice) => {
+  const n = 48
+  const matrices = [
+    lapackType(18, n, { dtype: 'f64', random: new Random(3) }),
+    lapackType(16, n, { dtype: 'f64', random: new Random(4) }),
+  ]
+  // The same matrices after a small step.
+  const moved = matrices.map(({ name, data }, which) => {
+    const random = new Random(which)
+    const step = Float64Array.from(data)
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j <= i; j++) step[i * n + j] = step[j * n + i] = data[i * n + j]! + 1e-5 * random.normal()
+    return { name, n, data: step }
+  })
+
+  it.each(dtypes)('%s: keeps the basis within the tolerance', (dtype) => {
+    const device = testDevice.open()
+    const { vectors: basis } = eigh(stacked(device, matrices, dtype))
+    const a = stacked(device, moved, dtype)
+    const { values, vectors, report } = eigh(a, { refresh: { otherwise: 'decompose', basis: basis!, tolerance: 0.01 } })
+    expect(vectors).toBe(basis)
+    expect(report.method).toEqual(['kept-basis', 'kept-basis'])
+    expect([...report.iterations]).toEqual([0, 0])
+    report.residual.forEach((residual) => {
+      expect(residual).toBeGreaterThan(1e-6)
+      expect(residual).toBeLessThan(0.01)
+    })
+    for (let b = 0; b < 2; b++) expectAscending(item(values.data(), b, n), `matrix ${b}`)
+    device.dispose()
+  })
+
+  it.each(dtypes)('%s: decomposes beyond the tolerance, with the bits of a decomposition', (dtype) => {
+    const device = testDevice.open()
+    const { vectors: basis } = eigh(stacked(device, matrices, dtype))
+    const a = stacked(device, moved, dtype)
+    const { values, report } = eigh(a, { refresh: { otherwise: 'decompose', basis: basis! } })
+    const fresh = eigh(a)
+    expect(report.method).toEqual(fresh.report.method)
+    expectSameBits(values.data(), fresh.values.data())
+    expectSameBits(basis!.data(), fresh.vectors!.data())
+    device.dispose()
+  })
+
+  it.each(dtypes)('%s: a step of orthogonal iteration stays orthogonal', async (dtype) => {
+    const device = testDevice.open()
+    const { ulp } = precision[dtype]
+    const { vectors: basis } = eigh(stacked(device, matrices, dtype))
+    const a = stacked(device, moved, dtype)
+    const { values, vectors, report } = await eigh.async(a, { refresh: { otherwise: 'iterate', basis: basis! } })
+    expect(report.method).toEqual(['orthogonal-iteration', 'orthogonal-iteration'])
+    moved.forEach(({ data }, b) => {
+      const wi = item(values.data(), b, n)
+      const vi = item(vectors!.data(), b, n * n)
+      expect(eighRatios(data, wi, vi, n, ulp, multiplyOn(product)).orthogonality).toBeLessThan(bound)
+      expectAscending(wi, `matrix ${b}`)
+      expectPositiveLeadingComponents(vi, n, `matrix ${b}`)
+    })
+    device.dispose()
+  })
+
+  it.each(dtypes)('%s: a first step from zeros decomposes', (dtype) => {
+    const device = testDevice.open()
+    const a = stacked(device, matrices, dtype)
+    const basis = device.empty(a.shape, { dtype })
+    eigh(a, { refresh: { otherwise: 'iterate', basis, tolerance: 0.5 } })
+    expectSameBits(basis.data(), eigh(a).vectors!.data())
+    device.dispose()
+  })
+})
+
 /** Values and vectors of every matrix, one after the other. */
 function solve(device: Device, matrices: readonly ZooMatrix[], dtype: DType): Float32Array | Float64Array {
   const n = matrices[0]!.n

@@ -314,6 +314,36 @@ const cases: readonly Case[] = [
     "orthogonalize: steps does not apply to method 'polar'",
   ],
   [
+    'a refresh that says nothing of what else to do',
+    () => eigh(square, { refresh: as({ basis: square }) }),
+    'ERR_OPTION',
+    "eigh: refresh.otherwise must be one of 'decompose', 'iterate', got undefined",
+  ],
+  [
+    'a basis that is the matrix',
+    () => eigh(square, { refresh: { otherwise: 'iterate', basis: square } }),
+    'ERR_ALIAS',
+    'eigh: refresh.basis must not be a',
+  ],
+  [
+    'a basis of another shape',
+    () => eigh(square, { refresh: { otherwise: 'iterate', basis: wide } }),
+    'ERR_SHAPE',
+    'eigh: refresh.basis has the shape [2, 3], the result [2, 2]',
+  ],
+  [
+    'a refresh without vectors',
+    () => eigh(square, { vectors: false, refresh: { otherwise: 'iterate', basis: square } }),
+    'ERR_OPTION',
+    'eigh: refresh needs vectors',
+  ],
+  [
+    'a tolerance of 1',
+    () => eigh(square, { refresh: { otherwise: 'iterate', basis: device.empty([2, 2]), tolerance: 1 } }),
+    'ERR_OPTION',
+    'eigh: refresh.tolerance must be a finite number >= 0 and < 1, got 1',
+  ],
+  [
     'vectors',
     () => eigh(square, { vectors: as('yes') }),
     'ERR_OPTION',

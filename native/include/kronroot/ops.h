@@ -62,12 +62,34 @@ typedef struct kr_gram_options {
  * Cost with vectors: about 9 n^3 flop below order 96, by rotations; from there on at most 14/3 n^3, by divide and
  *   conquer, less where eigenvalues deflate. Without vectors: 4/3 n^3. Workspace a thread: 4 n^2 elements with vectors,
  *   2 n^2 without, and a few hundred KiB.
+ * Refresh: with refresh other than NONE `vectors` (not NULL) holds on entry an eigenbasis Q of an earlier, similar
+ *   matrix, orthonormal columns in any order. Where |A Q - Q diag(b)|_F <= refresh_tolerance |A|_F, b_j = q_j^T A q_j
+ *   (the left side is the norm of what Q^T A Q has off its diagonal), Q stays: w = b, columns put in order, method
+ *   KEPT_BASIS, iterations 0. Otherwise
+ *     DECOMPOSE  A is decomposed as without refresh (the result is Q times the eigenvectors of Q^T A Q, for less)
+ *     ITERATE    one step of orthogonal iteration: V = qr(A Q) with the columns of Q by falling |b_j|,
+ *                w_j = v_j^T A v_j, method ORTHOGONAL_ITERATION, iterations 1. The error of an eigenvector falls by the
+ *                ratio of neighbouring |eigenvalues| a step
+ *   A kept basis is as orthogonal as it was, an iterated one keeps |V^T V - I| / (n ulp) < 10; neither keeps the first
+ *   bound: report.residual, measured as always, is about |A V - V diag(w)|_F / |A|_F. A Q that is not orthonormal
+ *   (|Q^T Q z - z| > sqrt(ulp) |z| for a random sign vector z, or NaN; the zeros of a first step) is not used: A is
+ *   decomposed. Order and signs of the outputs are those above. A failed matrix leaves its Q alone.
+ *   Cost: 2 n^3 where Q stays, 7 n^3 for an iteration, nearly all of it matrix products.
+ *   Source: Golub and Van Loan, 8.2.4; SOAP, Vyas et al., arXiv 2409.11321.
  * Source: Householder reduction and implicit QL; Golub and Van Loan, Matrix Computations, sections 8.3.1-8.3.3;
  *   Wilkinson and Reinsch, Handbook for Automatic Computation II, contributions II/2 and II/4. Divide and conquer:
  *   Cuppen, Numer. Math. 36 (1981); Gu and Eisenstat, SIAM J. Matrix Anal. Appl. 16 (1995).
  */
+typedef enum kr_refresh {
+  KR_REFRESH_NONE = 0,
+  KR_REFRESH_DECOMPOSE = 1,
+  KR_REFRESH_ITERATE = 2,
+} kr_refresh;
+
 typedef struct kr_eigh_options {
+  int32_t refresh; /* kr_refresh */
   int32_t reserved;
+  double refresh_tolerance; /* below 1; 0 stands for n ulp: as good as a decomposition */
 } kr_eigh_options;
 
 /*

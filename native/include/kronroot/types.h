@@ -82,6 +82,8 @@ typedef enum kr_method {
   KR_METHOD_CANS = 12,
   KR_METHOD_CHEBYSHEV = 13,
   KR_METHOD_RATIONAL = 14,
+  KR_METHOD_KEPT_BASIS = 15,           /* eigh: the basis of an earlier matrix still serves (kr_refresh) */
+  KR_METHOD_ORTHOGONAL_ITERATION = 16, /* eigh: one step from such a basis */
 } kr_method;
 
 /* Step of the recovery ladder that answered. */

@@ -216,6 +216,19 @@ TEST("eigh: shapes") {
   EXPECT_REFUSED(KR_BAD_SHAPE, "vectors", "expected 3 rows", check_eigh(call, nullptr, &a, &values, &wide));
 }
 
+TEST("eigh: options") {
+  Batch<double> a(1, 3, 3), values(1, 3, 1), vectors(1, 3, 3);
+  kr_eigh_options options{KR_REFRESH_ITERATE, 0, 0.5};
+  EXPECT_ACCEPTED(check_eigh(call, &options, &a, &values, &vectors));
+  EXPECT_REFUSED(KR_BAD_OPTION, "refresh", "without vectors", check_eigh(call, &options, &a, &values, nullptr));
+  for (double tolerance : {-0.1, 1.0, std::nan("")}) {
+    options.refresh_tolerance = tolerance;
+    EXPECT_REFUSED(KR_BAD_OPTION, "refresh_tolerance", "below 1", check_eigh(call, &options, &a, &values, &vectors));
+  }
+  options = {3, 0, 0};
+  EXPECT_REFUSED(KR_BAD_OPTION, "refresh", "kr_refresh", check_eigh(call, &options, &a, &values, &vectors));
+}
+
 TEST("inverse_root: options") {
   Batch<float> a(1, 2, 2), x(1, 2, 2), wide(1, 2, 3);
   const auto check = [&](const kr_call* call, auto change) {
