@@ -1,6 +1,7 @@
 // X = (A + epsilon I)^{-1} = M^T M, M = U^{-T}
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "../core/check.hpp"
 #include "../core/random.hpp"
@@ -41,13 +42,22 @@ kr_report invert(const KernelSet& set, const kr_spd_inverse_options& options, co
   const int64_t stride = factor.u.stride;
   T* inverse_factor = scratch.take<T>(n * stride);
   invert_transposed(kernels, n, factor.u.data, stride, inverse_factor, stride);
-  // U has served: X takes its place.
-  const Matrix<T> x = factor.u;
-  multiply_lower_by_transpose(kernels, n, inverse_factor, stride, x.data, stride);
+  // |x_ij| <= |M|_F^2: mostly that tells that X is finite, and X can be written where it belongs at once.
+  double squares = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const T* row = inverse_factor + i * stride;
+    squares += kernels.dot(i + 1, row, row);
+  }
+  const bool is_finite = factor.exponent == 0 && squares < std::numeric_limits<T>::max() / 2;
+  // Otherwise U has served, and X takes its place.
+  const Matrix<T> x = is_finite && out.data != a.data ? out : factor.u;
+  multiply_lower_by_transpose(kernels, n, inverse_factor, stride, x.data, x.stride);
   const double residual = residual_of(kernels, factor, x);
-  if (!scale_back(kernels, x, -factor.exponent)) return failed(KR_STATUS_OVERFLOW);
+  if (!is_finite && !scale_back(kernels, x, -factor.exponent)) return failed(KR_STATUS_OVERFLOW);
   factor.report.residual = residual;
-  for (int64_t i = 0; i < n; ++i) std::copy_n(&x(i, 0), n, &out(i, 0));
+  if (x.data != out.data) {
+    for (int64_t i = 0; i < n; ++i) std::copy_n(&x(i, 0), n, &out(i, 0));
+  }
   return factor.report;
 }
 

@@ -11,6 +11,9 @@ namespace {
 // of blocks on the diagonal. Larger ones are cut into bands of rows that are coupled by products.
 constexpr int64_t kUnblocked = 256;
 constexpr int64_t kBand = 128;
+// M = U^{-T} is read in blocks of so many columns; above its diagonal it is zero within them.
+constexpr int64_t kInverseBlock = 64;
+static_assert(kBand % kInverseBlock == 0);
 
 int64_t band_of(int64_t n) { return n <= kUnblocked ? kUnblocked : kBand; }
 
@@ -107,17 +110,18 @@ void invert_transposed(const Kernels<T>& kernels, int64_t n, const T* u, int64_t
                        int64_t inverse_stride) {
   Scratch scratch;
   const T* reciprocals = reciprocal_diagonal(n, u, stride, scratch);
-  for (int64_t i = 0; i < n; ++i) {
-    std::fill_n(inverse + i * inverse_stride, n, T{0});
-    inverse[i * (inverse_stride + 1)] = 1;
-  }
   const int64_t band = band_of(n);
   for (int64_t i = 0; i < n; i += band) {
     const int64_t end = std::min(n, i + band);
+    for (int64_t r = i; r < end; ++r) {
+      T* row = inverse + r * inverse_stride;
+      std::fill(row + i, row + std::min(n, (r / kInverseBlock + 1) * kInverseBlock), T{0});
+      row[r] = 1;
+    }
     // Column j of M begins at row j: blocks of columns start there, narrow ones within the band.
-    constexpr int64_t kColumns = 64, kNarrow = 32;
-    for (int64_t j = 0; j < i; j += kColumns) {
-      subtract_product<T>(kernels, end - i, std::min(kColumns, i - j), i - j, 0, {u + j * stride + i, stride}, true,
+    constexpr int64_t kNarrow = 32;
+    for (int64_t j = 0; j < i; j += kInverseBlock) {
+      subtract_product<T>(kernels, end - i, kInverseBlock, i - j, 0, {u + j * stride + i, stride}, true,
                           {inverse + j * (inverse_stride + 1), inverse_stride},
                           {inverse + i * inverse_stride + j, inverse_stride});
     }
@@ -134,27 +138,36 @@ void invert_transposed(const Kernels<T>& kernels, int64_t n, const T* u, int64_t
 template <typename T>
 void multiply_lower_by_transpose(const Kernels<T>& kernels, int64_t n, const T* lower, int64_t stride, T* x,
                                  int64_t x_stride) {
-  constexpr int64_t kRows = 64;
-  for (int64_t i = 0; i < n; i += kRows) {
+  // Wide bands pack the rows of M less often.
+  const int64_t band = n <= kUnblocked ? kInverseBlock : 4 * kInverseBlock;
+  for (int64_t i = 0; i < n; i += band) {
+    const int64_t end = std::min(n, i + band);
+    // X_ij = sum_{k>=i} M_ki^T M_kj: all rows of the band take the rows of M below it, and those within the band block
+    // by block, as far as they are not zero.
     Product<T> product;
-    product.m = std::min(n - i, kRows);
-    product.k = n - i;  // columns from i on are zero above row i
-    product.a = lower + i * stride + i;
-    product.a_stride = product.b_stride = stride;
     product.transpose_a = true;
+    product.a_stride = product.b_stride = stride;
     product.c_stride = x_stride;
-    if (i > 0) {
+    const auto add_rows = [&](int64_t first, int64_t last, int64_t rows) {
+      product.k = last - first;
+      product.m = rows;
+      product.a = lower + first * stride + i;
       product.n = i;
-      product.b = lower + i * stride;
+      product.b = lower + first * stride;
       product.c = x + i * x_stride;
+      product.triangle = Triangle::full;
+      if (i > 0) multiply(kernels, product);
+      product.n = rows;
+      product.b = product.a;
+      product.c += i;
+      product.triangle = Triangle::mirrored;
       multiply(kernels, product);
-      kernels.transpose(product.m, i, product.c, x_stride, x + i, x_stride);
-    }
-    product.n = product.m;
-    product.b = product.a;
-    product.c = x + i * x_stride + i;
-    product.triangle = Triangle::mirrored;
-    multiply(kernels, product);
+      product.beta = 1;
+    };
+    const int64_t last_block = i + (end - i - 1) / kInverseBlock * kInverseBlock;
+    add_rows(last_block, n, end - i);
+    for (int64_t k = i; k < last_block; k += kInverseBlock) add_rows(k, k + kInverseBlock, k + kInverseBlock - i);
+    kernels.transpose(end - i, i, x + i * x_stride, x_stride, x + i, x_stride);
   }
 }
 

@@ -24,12 +24,13 @@ template <typename T>
 void solve_backward(const Kernels<T>& kernels, int64_t n, const T* u, int64_t stride, int64_t columns, T* b,
                     int64_t b_stride);
 
-// inverse = U^{-T}, lower triangular, zeros above the diagonal.
+// inverse = U^{-T}, lower triangular. Above the diagonal it holds what multiply_lower_by_transpose needs. Cost: n^3
+// / 3.
 template <typename T>
 void invert_transposed(const Kernels<T>& kernels, int64_t n, const T* u, int64_t stride, T* inverse,
                        int64_t inverse_stride);
 
-// x = M^T M for lower triangular M with zeros above the diagonal; exactly symmetric. Cost: n^3 / 3.
+// x = M^T M for the M of invert_transposed; exactly symmetric. Cost: n^3 / 3.
 template <typename T>
 void multiply_lower_by_transpose(const Kernels<T>& kernels, int64_t n, const T* lower, int64_t stride, T* x,
                                  int64_t x_stride);
