@@ -16,8 +16,9 @@ enum class Triangle : int {
   mirrored = 1,  // the product is symmetric: compute the lower triangle, copy it to the upper
 };
 
-// C = alpha op(A) op(B) + beta C, op(A) m x k, op(B) k x n, all row-major with leading dimensions in elements.
-// beta == 0 does not read C. With Triangle::mirrored m == n and beta C is read from the lower triangle.
+// C = alpha op(A) op(B) + beta D + gamma I, op(A) m x k, op(B) k x n, all row-major with leading dimensions in
+// elements. D is C where it is null, and does not overlap C otherwise; beta == 0 does not read it. C overlaps neither A
+// nor B. With Triangle::mirrored m == n and beta D is read from the lower triangle.
 template <typename T>
 struct Product {
   int64_t m = 0, n = 0, k = 0;
@@ -29,6 +30,9 @@ struct Product {
   int64_t b_stride = 0;
   bool transpose_b = false;
   T beta = 0;
+  const T* d = nullptr;
+  int64_t d_stride = 0;
+  T gamma = 0;
   T* c = nullptr;
   int64_t c_stride = 0;
   Triangle triangle = Triangle::full;

@@ -20,9 +20,12 @@ constexpr int64_t kBlockBytes = 2048;
 template <typename T>
 constexpr int64_t kBlockColumns = kBlockBytes / int64_t{sizeof(T)};
 constexpr int64_t kBlockRows = 16 * kTileRows;
+static_assert(kBlockRows % kTileColumns<float> == 0 && kBlockColumns<float> % kTileColumns<float> == 0,
+              "the blocks of panels on the diagonal are not divided");
 
 inline int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // How a product is carried out; a function of its shape and strides alone.
 struct GemmPlan {
@@ -81,6 +84,25 @@ void pack_b(const Product<T>& p, int64_t k, int64_t depth, int64_t column, int64
   }
 }
 
+// C_ii += gamma for the rows of a tile that cross the diagonal.
+template <typename T>
+void add_to_diagonal(const Product<T>& p, T gamma, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  const int64_t first = larger(row, column), last = smaller(row + rows, column + columns);
+  for (int64_t i = first; i < last; ++i) p.c[i * (p.c_stride + 1)] += gamma;
+}
+
+// Rows [row, row_end) of the panel of columns that starts at `column` <= row, to where they belong above the diagonal:
+// while they lie in the cache. The panel's block on the diagonal is not divided between two calls.
+template <typename T>
+void mirror_panel(const Product<T>& p, int64_t row, int64_t row_end, int64_t column, int64_t columns) {
+  if (row == column) {
+    mirror(smaller(columns, row_end - row), p.c + row * (p.c_stride + 1), p.c_stride);
+    row += columns;
+  }
+  transpose(row_end - row, columns, p.c + row * p.c_stride + column, p.c_stride, p.c + column * p.c_stride + row,
+            p.c_stride);
+}
+
 // One column of tiles: rows [row, row_end) of the panel that starts at `column`. The rows are shared out evenly, since
 // a tile of one row takes as long as one of four.
 template <typename T>
@@ -98,9 +120,11 @@ void compute_panel(const Product<T>& p, Tile<T> tile, int64_t row, int64_t row_e
       vectors = 1;  // the second vector lies above the diagonal
       tile.last_count = kStep;
     }
-    tile.c = p.c + row * p.c_stride + column;
     tile_kernel<T>(tile_rows, vectors, b_in_place && tile.last_count < kStep)(tile);
+    if (tile.gamma != 0) add_to_diagonal(p, tile.gamma, row, tile_rows, column, columns);
     tile.a += tile_rows * tile.a_row_step;
+    tile.d += tile_rows * tile.d_stride;
+    tile.c += tile_rows * tile.c_stride;
     row += tile_rows;
   }
 }
@@ -114,7 +138,7 @@ void gemm(const Product<T>& p, T* workspace) {
   for (int64_t jc = 0; jc < p.n; jc += kBlockColumns<T>) {
     const int64_t columns = smaller(p.n - jc, kBlockColumns<T>);
     int64_t k = 0;
-    do {  // once when k = 0: beta C is due all the same
+    do {  // once when k = 0: beta D + gamma I is due all the same
       const int64_t depth = smaller(p.k - k, plan.depth);
       if (plan.packs_b) pack_b(p, k, depth, jc, columns, packed_b);
       for (int64_t ic = lower_only ? jc : 0; ic < p.m; ic += kBlockRows) {
@@ -132,22 +156,30 @@ void gemm(const Product<T>& p, T* workspace) {
         tile.a_row_step = p.transpose_a ? 1 : a_stride;
         tile.a_depth_step = p.transpose_a ? a_stride : 1;
         tile.b_step = plan.packs_b ? kTileColumns<T> : p.b_stride;
+        const bool starts = k == 0, ends = k + depth >= p.k;
+        const bool adds_d = starts && p.d != nullptr;
+        const T* const d = adds_d ? p.d : p.c;
+        tile.d_stride = adds_d ? p.d_stride : p.c_stride;
         tile.c_stride = p.c_stride;
         tile.alpha = p.alpha;
-        tile.beta = k == 0 ? p.beta : T{1};
+        tile.beta = starts ? p.beta : T{1};
+        tile.gamma = starts ? p.gamma : T{0};
         for (int64_t j = 0; j < columns; j += kTileColumns<T>) {
           const int64_t column = jc + j;
+          const int64_t panel_columns = smaller(columns - j, kTileColumns<T>);
           const int64_t first_row = lower_only && column > ic ? column : ic;
           if (first_row >= ic + rows) break;
           tile.a = a + (first_row - ic) * tile.a_row_step;
           tile.b = plan.packs_b ? packed_b + j * depth : p.b + k * p.b_stride + column;
-          compute_panel(p, tile, first_row, ic + rows, column, smaller(columns - j, kTileColumns<T>), !plan.packs_b);
+          tile.d = d + first_row * tile.d_stride + column;
+          tile.c = p.c + first_row * tile.c_stride + column;
+          compute_panel(p, tile, first_row, ic + rows, column, panel_columns, !plan.packs_b);
+          if (lower_only && ends) mirror_panel(p, first_row, ic + rows, column, panel_columns);
         }
       }
       k += depth;
     } while (k < p.k);
   }
-  if (lower_only) mirror(p.n, p.c, p.c_stride);
 }
 
 }  // namespace

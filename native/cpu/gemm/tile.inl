@@ -13,7 +13,7 @@ constexpr int kTileVectors = 2;
 template <typename T>
 constexpr int kTileColumns = kTileVectors* kWidth<T>;
 
-// C[i][j] = alpha sum_k A[i][k] B[k][j] + beta C[i][j] for one tile.
+// C[i][j] = alpha sum_k A[i][k] B[k][j] + beta D[i][j] for one tile.
 template <typename T>
 struct Tile {
   int64_t depth;
@@ -22,10 +22,13 @@ struct Tile {
   int64_t a_row_step, a_depth_step;
   const T* b;
   int64_t b_step;  // from one k to the next
+  const T* d;
+  int64_t d_stride;
   T* c;
   int64_t c_stride;
   T alpha;
-  T beta;          // 0: C is not read
+  T beta;          // 0: D is not read
+  T gamma;         // added by the caller where the tile crosses the diagonal of C
   int last_count;  // columns in the last vector of a row, 1 .. width
 };
 
@@ -54,16 +57,17 @@ void compute_tile(const Tile<T>& tile) {
     }
   }
   const Vec<T> alpha = broadcast(tile.alpha), beta = broadcast(tile.beta);
-  const bool whole = last_count == kStep, reads_c = tile.beta != 0;
+  const bool whole = last_count == kStep, reads_d = tile.beta != 0;
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) {
+      const T* d = tile.d + r * tile.d_stride + v * kStep;
       T* c = tile.c + r * tile.c_stride + v * kStep;
       if (v < Vectors - 1 || whole) {
-        store(c, reads_c ? fma(alpha, sums[r][v], beta * load(c)) : alpha * sums[r][v]);
+        store(c, reads_d ? fma(alpha, sums[r][v], beta * load(d)) : alpha * sums[r][v]);
       } else {
-        store_first(c, reads_c ? fma(alpha, sums[r][v], beta * load_first(c, last_count)) : alpha * sums[r][v],
+        store_first(c, reads_d ? fma(alpha, sums[r][v], beta * load_first(d, last_count)) : alpha * sums[r][v],
                     last_count);
       }
     }

@@ -47,10 +47,12 @@ RootAttempt chebyshev_root(const RootProblem<T>& problem, const Definiteness& fo
       attempt.outcome = RootAttempt::Outcome::cancelled;
       return attempt;
     }
+    const T constant = static_cast<T>(c[k]);
     if (k + 1 < c.size()) {
-      multiply_commuting<T>(kernels, n, static_cast<T>(k == 0 ? 1 : 2), s, above, T{-1}, two_above);
+      multiply_commuting<T>(kernels, n, k == 0 ? 1 : 2, s, above, -1, two_above, constant, two_above);
+    } else {
+      add_to_diagonal(n, constant, two_above);
     }
-    add_to_diagonal(n, static_cast<T>(c[k]), two_above);
     std::swap(above, two_above);
   }
   const double condition = (found.lambda_max + found.epsilon) / found.lambda_min_bound;

@@ -27,9 +27,7 @@ class CoupledPair {
 
   // P = c0 I + c1 M + c2 M^2
   void set_factor(double c0, double c1, double c2) {
-    std::copy_n(m_, n_ * n_, factor_);
-    multiply_commuting(kernels_, n_, static_cast<T>(c2), m_, m_, static_cast<T>(c1), factor_);
-    add_to_diagonal(n_, static_cast<T>(c0), factor_);
+    quadratic(kernels_, n_, static_cast<T>(c0), static_cast<T>(c1), static_cast<T>(c2), m_, factor_);
   }
 
   // X <- P, for X_0 = I

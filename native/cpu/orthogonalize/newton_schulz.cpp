@@ -13,14 +13,13 @@ namespace {
 // W = a I + b G + c G^2
 template <typename T>
 void quintic_factor(const Kernels<T>& kernels, const Quintic& p, int64_t m, const T* g, T* w) {
-  const T b = static_cast<T>(p.b);
-  if (p.c == 0) {
-    std::transform(g, g + m * m, w, [b](T each) { return b * each; });
-  } else {
-    std::copy(g, g + m * m, w);
-    multiply_commuting(kernels, m, static_cast<T>(p.c), g, g, b, w);
+  const T a = static_cast<T>(p.a), b = static_cast<T>(p.b), c = static_cast<T>(p.c);
+  if (c != 0) {
+    quadratic(kernels, m, a, b, c, g, w);
+    return;
   }
-  add_to_diagonal(m, static_cast<T>(p.a), w);
+  std::transform(g, g + m * m, w, [b](T each) { return b * each; });
+  add_to_diagonal(m, a, w);
 }
 
 // Y = W X, W m x m

@@ -75,6 +75,92 @@ TEST("gemm: keeps to the workspace it asked for") {
   }
 }
 
+// C = alpha A op(B) + beta D + gamma I by the kernel, within (k + 2) ulp (|alpha| |A| |B| + |beta D| + |gamma| I).
+template <typename T>
+void check_epilogue(const Kernels<T>& kernels, const std::string& where, int64_t m, int64_t n, int64_t k, bool mirrored,
+                    bool separate, T beta, Uniform& random) {
+  const std::string name = where + " " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k) +
+                           (mirrored ? " mirrored" : "") + (separate ? " D" : "");
+  constexpr T kAlpha = T{-0.75}, kGamma = T{1.25}, kCanary = T{99};
+  const int64_t a_stride = k + 2, b_stride = (mirrored ? k : n) + 1, c_stride = n + 3, d_stride = n + 5;
+  const std::vector<T> a = numbers<T>(m * a_stride, random);
+  const std::vector<T> b = mirrored ? a : numbers<T>(k * b_stride, random);
+  std::vector<T> d = numbers<T>(m * d_stride, random), c(static_cast<size_t>(m * c_stride), kCanary);
+  const auto at = [](const std::vector<T>& x, int64_t i, int64_t j, int64_t stride) {
+    return x[static_cast<size_t>(i * stride + j)];
+  };
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      T& of_d = d[static_cast<size_t>(i * d_stride + j)];
+      if (beta == 0 || (mirrored && j > i)) of_d = nan_of<T>;  // is not read
+      c[static_cast<size_t>(i * c_stride + j)] = separate ? nan_of<T> : of_d;
+    }
+  }
+  Product<T> product{.m = m, .n = n, .k = k, .alpha = kAlpha, .a = a.data(), .a_stride = a_stride};
+  product.b = b.data();
+  product.b_stride = mirrored ? a_stride : b_stride;
+  product.transpose_b = mirrored;
+  product.beta = beta;
+  product.d = separate ? d.data() : nullptr;
+  product.d_stride = d_stride;
+  product.gamma = kGamma;
+  product.c = c.data();
+  product.c_stride = c_stride;
+  product.triangle = mirrored ? Triangle::mirrored : Triangle::full;
+  std::vector<T> memory(static_cast<size_t>(kernels.gemm_workspace(product) + 64));
+  T* workspace = memory.data();
+  while (reinterpret_cast<uintptr_t>(workspace) % 64 != 0) ++workspace;
+  kernels.gemm(product, workspace);
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      const int64_t row = mirrored && j > i ? j : i, column = mirrored && j > i ? i : j;
+      long double sum = row == column ? kGamma : 0, size = sum;
+      if (beta != 0) {
+        sum += static_cast<long double>(beta) * at(d, row, column, d_stride);
+        size += std::abs(static_cast<long double>(beta) * at(d, row, column, d_stride));
+      }
+      for (int64_t l = 0; l < k; ++l) {
+        const T right = mirrored ? at(a, column, l, a_stride) : at(b, l, column, b_stride);
+        const long double term = static_cast<long double>(kAlpha) * at(a, row, l, a_stride) * right;
+        sum += term;
+        size += std::abs(term);
+      }
+      const double bound = static_cast<double>(k + 2) * ulp_of<T>;
+      check(std::abs(at(c, i, j, c_stride) - sum) <= bound * size, name, "bound");
+    }
+    for (int64_t j = n; j < c_stride; ++j) check(at(c, i, j, c_stride) == kCanary, name, "the padding was written");
+  }
+}
+
+template <typename T>
+void check_epilogues(const Kernels<T>& kernels, const std::string& name) {
+  Uniform random(4);
+  for (const bool separate : {false, true}) {
+    for (const T beta : {T{0}, T{1.5}}) {
+      for (const int64_t n : {1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 48, 65, 97, 130}) {
+        for (const int64_t k : {int64_t{0}, int64_t{1}, n}) {
+          check_epilogue(kernels, name, n, n, k, false, separate, beta, random);
+          check_epilogue(kernels, name, n, n, k, true, separate, beta, random);
+        }
+        check_epilogue(kernels, name, n, n / 2, 5, false, separate, beta, random);
+        check_epilogue(kernels, name, n, n + 9, 5, false, separate, beta, random);
+      }
+      // Several blocks of rows, of columns and of the depth.
+      check_epilogue(kernels, name, 45, 45, 600, true, separate, beta, random);
+      check_epilogue(kernels, name, 45, 45, 600, false, separate, beta, random);
+      check_epilogue(kernels, name, 535, 535, 3, true, separate, beta, random);
+      check_epilogue(kernels, name, 150, 535, 3, false, separate, beta, random);
+    }
+  }
+}
+
+TEST("gemm: alpha A B + beta D + gamma I within its bound, full and mirrored, with and without D") {
+  for (const auto* set : kernel_sets()) {
+    check_epilogues<float>(set->f32, std::string(set->name) + " f32");
+    check_epilogues<double>(set->f64, std::string(set->name) + " f64");
+  }
+}
+
 template <typename T>
 void check_vectors(const Kernels<T>& kernels, const std::string& where) {
   Uniform random(2);
