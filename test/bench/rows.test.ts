@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { parse, subjects } from '../../bench/arguments.js'
 import { interleaved, quantile, summary } from '../../bench/harness.js'
+import { draw, plots } from '../../bench/plots.js'
 import { measured } from '../../bench/row.js'
 import { formatSlope, slopes } from '../../bench/scaling.js'
 import { formatRow, header, milliseconds } from '../../bench/table.js'
@@ -158,6 +159,21 @@ describe('verdicts', () => {
       'stretch inverse root 1/4 f32 1e+4 auto n = 256: 3.50x openblas (must 2, stretch 3)',
       'MISSED  matmul, 1 thread f32 n = 512: 0.75 of the peak (must 0.8, stretch 0.9)',
     ])
+  })
+})
+
+describe('plots', () => {
+  it('draw ours, the peer and the peak, where there are points', () => {
+    const rows = [16, 64, 256].map((n) => ({
+      ...measured(subject, own, { ...peer }, 8e9).row,
+      n,
+      dtype: 'f32' as const,
+    }))
+    const [plot, ...rest] = plots([...rows, { ...rows[0]!, peer: 'jax-js' }])
+    expect(rest).toEqual([])
+    expect(plot).toMatchObject({ file: 'eigh-f32', rows })
+    const svg = draw(plot!)
+    for (const text of ['kronroot', 'openblas', 'peak', 'eigh, f32', '100 %']) expect(svg).toContain(text)
   })
 })
 
