@@ -4,13 +4,16 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "../core/check.hpp"
 #include "../core/matrix.hpp"
+#include "../core/planner.hpp"
 #include "../core/random.hpp"
 #include "../core/report.hpp"
 #include "batch_loop.hpp"
 #include "device.hpp"
+#include "eigen/lanes.hpp"
 #include "eigh_refresh.hpp"
 #include "scratch.hpp"
 #include "symmetric_input.hpp"
@@ -171,11 +174,51 @@ kr_report decompose(const kr_call* call, const kr_eigh_options& options, const M
   return finish(report, n, input.exponent, w, v, probe, values, vectors);
 }
 
+// A group, one matrix to a lane; lanes without an answer are decomposed one by one.
+template <typename T>
+void decompose_group(const kr_call* call, const kr_eigh_options& options, const double* signs, const kr_batch& a,
+                     const kr_batch& values, const kr_batch* vectors, int64_t first, int count, kr_report* reports) {
+  const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
+  const bool wants_vectors = vectors != nullptr;
+  EighLanes<T> op{};
+  const LaneGroup<T> from = lane_group<T>(a, first, count);
+  op.a = {from.data, from.rows, from.cols, from.row_stride, from.matrix_stride, count};
+  op.values = lane_group<T>(values, first, count);
+  if (wants_vectors) op.vectors = lane_group<T>(*vectors, first, count);
+  op.signs = signs;
+  Scratch scratch;
+  kernels.eigh_lanes(op, scratch.take<T>(kernels.eigh_lanes_workspace(a.rows, wants_vectors)));
+  for (int l = 0; l < count; ++l) {
+    const int64_t index = first + l;
+    if (op.input.status[l] != KR_STATUS_OK) {
+      reports[l] = failed(op.input.status[l]);
+    } else if (!op.answered[l]) {
+      reports[l] = decompose(call, options, matrix_of<T>(a, index), matrix_of<T>(values, index),
+                             wants_vectors ? matrix_of<T>(*vectors, index) : Matrix<T>{});
+    } else {
+      reports[l] = answered(a.rows == 1 ? KR_METHOD_DIRECT : KR_METHOD_QL);
+      reports[l].iterations = static_cast<int32_t>(op.sweeps[l]);
+      reports[l].condition = op.input.largest[l] == 0 ? not_measured : op.condition[l];
+      if (wants_vectors) reports[l].residual = op.residual[l];
+    }
+  }
+}
+
 template <typename T>
 kr_code decompose_batch(const kr_call* call, const kr_eigh_options& options, const kr_batch& a, const kr_batch& values,
                         const kr_batch* vectors, kr_report* reports) {
   const auto n = static_cast<double>(a.rows);
   const double flops = (vectors != nullptr ? 9.0 : 4.0 / 3) * n * n * n;
+  const LaneOp op = vectors != nullptr ? LaneOp::eigh : LaneOp::eigh_values;
+  const bool is_cold = options.refresh == KR_REFRESH_NONE && a.rows > 0;
+  if (is_cold && plan_lanes(*call->device->crossovers, op, a.dtype, a.rows, a.batch)) {
+    std::vector<double> signs;
+    for (int64_t i = 0; i < a.rows; ++i) signs.push_back(random_sign(probe_stream, static_cast<uint64_t>(i)));
+    return report_groups(call, a.batch, kernels_of<T>(*call->device->kernels).lanes, flops, reports,
+                         [&](int64_t first, int count, kr_report* of_group) {
+                           decompose_group<T>(call, options, signs.data(), a, values, vectors, first, count, of_group);
+                         });
+  }
   return report_each(call, a.batch, flops, reports, [&](int64_t index) {
     return decompose(call, options, matrix_of<T>(a, index), matrix_of<T>(values, index),
                      vectors != nullptr ? matrix_of<T>(*vectors, index) : Matrix<T>{});

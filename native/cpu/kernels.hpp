@@ -58,6 +58,9 @@ constexpr int64_t kNotConverged = -1;
 constexpr int64_t kCancelled = -2;
 
 template <typename T>
+struct EighLanes;  // eigen/lanes.hpp
+
+template <typename T>
 struct Kernels {
   // Matrices that a lane group holds (lanes.hpp).
   int lanes;
@@ -97,6 +100,12 @@ struct Kernels {
 
   // max |x_i|; infinite or NaN where an element is.
   T (*largest_magnitude)(int64_t n, const T* x);
+  // Elements of T that eigh_lanes needs as workspace, 64-byte aligned.
+  int64_t (*eigh_lanes_workspace)(int64_t n, bool vectors);
+  // Eigendecompositions of a group, n >= 1: reads, decomposes and writes them. A lane that passed the screening and is
+  // not answered (its QL iteration did not converge, or an eigenvalue overflows) is the caller's to compute otherwise.
+  void (*eigh_lanes)(EighLanes<T>& op, T* workspace);
+
   // x . y with f64 accumulation in a fixed order.
   double (*dot)(int64_t n, const T* x, const T* y);
   // The same with y in f64 already: one row of a matrix-vector product in f64.

@@ -108,14 +108,20 @@ describe.each(others)('eigh on $label', (other) => {
 describe.each([main, ...others])('eigh on $label', (testDevice) => {
   const random = () => new Random(77)
 
-  it.each(dtypes)('%s: a matrix alone and in batches of 3 and 33 has the same bits', (dtype) => {
+  it.each(dtypes)('%s: a matrix has the same bits in batches of every size that takes the same path', (dtype) => {
     const device = testDevice.open()
-    for (const n of [5, 33, 70]) {
+    // One matrix to a lane: for n <= 16 always, for the others in batches of this size (native/core/crossovers.inc).
+    for (const [n, counts] of [
+      [5, [1, 3]],
+      [33, [8, 19]],
+      [70, [8, 19]],
+      [200, [1, 3]],
+    ] as const) {
       const matrices = Array.from({ length: 33 }, (_, i) =>
         lapackType(1 + (i % 21), n, { dtype, random: new Random(i) }),
       )
       const whole = solve(device, matrices, dtype)
-      for (const count of [1, 3]) {
+      for (const count of counts) {
         for (let first = 0; first + count <= 33; first += 8) {
           const part = solve(device, matrices.slice(first, first + count), dtype)
           const same = whole.subarray(first * (n * n + n), (first + count) * (n * n + n))

@@ -30,6 +30,18 @@ inline bool any(Mask<T> mask) {
 inline Vec<float> square_root(Vec<float> v) { return _mm256_sqrt_ps(v); }
 inline Vec<double> square_root(Vec<double> v) { return _mm256_sqrt_pd(v); }
 
+inline Vec<float> reciprocal(Vec<float> v) { return 1.0f / v; }
+inline Vec<float> reciprocal_root(Vec<float> v) { return 1.0f / square_root(v); }
+inline Vec<double> reciprocal_root(Vec<double> v) { return 1.0 / square_root(v); }
+
+// base[index] in every lane.
+inline Vec<float> gather(const float* base, IntVec<float> index) {
+  return _mm256_i32gather_ps(base, reinterpret_cast<__m256i>(index), 4);
+}
+inline Vec<double> gather(const double* base, IntVec<double> index) {
+  return _mm256_i64gather_pd(base, reinterpret_cast<__m256i>(index), 8);
+}
+
 // Masks of the first `count` elements.
 inline __m256i first_words(int count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

@@ -38,6 +38,30 @@ inline Vec<double> reciprocal(Vec<double> v) {
   return fma(fma(-v, better, one), better, better);
 }
 
+inline Vec<float> reciprocal(Vec<float> v) {
+  const Vec<float> one = broadcast(1.0f), estimate = _mm512_maskz_rcp14_ps(0xffff, v);
+  return fma(fma(-v, estimate, one), estimate, estimate);
+}
+
+// 1 / sqrt(v) likewise.
+inline Vec<float> reciprocal_root(Vec<float> v) {
+  const Vec<float> one = broadcast(1.0f), estimate = _mm512_maskz_rsqrt14_ps(0xffff, v);
+  return fma(estimate * 0.5f, fma(-(v * estimate), estimate, one), estimate);
+}
+inline Vec<double> reciprocal_root(Vec<double> v) {
+  const Vec<double> one = broadcast(1.0), estimate = _mm512_maskz_rsqrt14_pd(0xff, v);
+  const Vec<double> better = fma(estimate * 0.5, fma(-(v * estimate), estimate, one), estimate);
+  return fma(better * 0.5, fma(-(v * better), better, one), better);
+}
+
+// base[index] in every lane.
+inline Vec<float> gather(const float* base, IntVec<float> index) {
+  return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, reinterpret_cast<__m512i>(index), base, 4);
+}
+inline Vec<double> gather(const double* base, IntVec<double> index) {
+  return _mm512_mask_i64gather_pd(_mm512_setzero_pd(), 0xff, reinterpret_cast<__m512i>(index), base, 8);
+}
+
 // The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.
 inline Vec<float> load_first(const float* from, int count) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);

@@ -39,6 +39,22 @@ inline Vec<double> square_root(Vec<double> v) {
 // 1 / v to about an ulp, v normal and its inverse too.
 inline Vec<double> reciprocal(Vec<double> v) { return 1 / v; }
 
+inline Vec<float> reciprocal(Vec<float> v) { return 1.0f / v; }
+inline Vec<float> reciprocal_root(Vec<float> v) { return 1.0f / square_root(v); }
+inline Vec<double> reciprocal_root(Vec<double> v) { return 1.0 / square_root(v); }
+
+// base[index] in every lane.
+inline Vec<float> gather(const float* base, IntVec<float> index) {
+  Vec<float> v{};
+  for (int l = 0; l < kWidth<float>; ++l) v[l] = base[index[l]];
+  return v;
+}
+inline Vec<double> gather(const double* base, IntVec<double> index) {
+  Vec<double> v{};
+  for (int l = 0; l < kWidth<double>; ++l) v[l] = base[index[l]];
+  return v;
+}
+
 // The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.
 template <typename T>
 inline Vec<T> load_first(const T* from, int count) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../eigen/eigh.inl"
+#include "../eigen/lanes/eigh.inl"
 #include "../gemm/gemm.inl"
 #include "../gemm/transpose.inl"
 #include "../gemm/vector_operations.inl"
@@ -30,6 +31,8 @@ constexpr Kernels<T> kernels_for() {
       .spd_inverse_lanes = spd::spd_inverse_lanes<T>,
       .spd_solve_lanes = spd::spd_solve_lanes<T>,
       .largest_magnitude = largest_magnitude<T>,
+      .eigh_lanes_workspace = eigen_lanes::eigh_lanes_workspace<T>,
+      .eigh_lanes = eigen_lanes::eigh_lanes<T>,
       .dot = dot<T, T>,
       .dot_wide = dot<T, double>,
       .axpy = axpy<T>,

@@ -1,8 +1,8 @@
 // The vocabulary of kernels that compute one matrix in every lane: what a scalar algorithm branches on is a mask here,
 // and both branches are computed. A lane never sees another one, so its bits do not depend on its neighbours.
 //
-// The including translation unit defines any() and a square_root() for both element types after this file, as it does
-// fma (see isa/avx512.cpp).
+// The including translation unit defines any(), square_root(), reciprocal(), reciprocal_root() and gather() for both
+// element types after this file, as it does fma (see isa/avx512.cpp).
 #pragma once
 
 #include "vector.inl"

@@ -275,9 +275,18 @@ void check_batch(const KernelSet& set) {
       }
     }
     for (size_t b : {0, 8, 12, 32}) {
-      const Answer<T> alone = run(set, n, 1, std::vector<T>(a.begin() + b * size, a.begin() + (b + 1) * size));
-      expect(same_bits(alone.values.data(), &good.values[b * n], n), "values alone and in the batch");
-      expect(same_bits(alone.vectors.data(), &good.vectors[b * padded], padded), "vectors alone and in the batch");
+      // Among copies of itself, in calls of two sizes that take the same path.
+      for (size_t copies : {size_t{kBatch}, size_t{17}}) {
+        std::vector<T> repeated;
+        for (size_t copy = 0; copy < copies; ++copy) {
+          repeated.insert(repeated.end(), a.begin() + b * size, a.begin() + (b + 1) * size);
+        }
+        const Answer<T> answer = run(set, n, static_cast<int64_t>(copies), repeated);
+        for (size_t copy : {size_t{0}, copies - 1}) {
+          expect(same_bits(&answer.values[copy * n], &good.values[b * n], n), "values among others");
+          expect(same_bits(&answer.vectors[copy * padded], &good.vectors[b * padded], padded), "vectors among others");
+        }
+      }
     }
   }
 }

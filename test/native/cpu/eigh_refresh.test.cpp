@@ -5,6 +5,7 @@
 
 #include "devices.hpp"
 #include "native/core/matrix.hpp"
+#include "native/core/planner.hpp"
 #include "symmetric_matrices.hpp"
 
 using namespace kronroot;
@@ -117,7 +118,12 @@ void check_size(const cpu::KernelSet& set, int64_t n) {
   Basis<T> decomposed = start;
   decomposed.update(after, set, refresh(KR_REFRESH_DECOMPOSE, 1e-6));
   check(decomposed.reports[0].method == KR_METHOD_QL, where, "decomposed");
-  check(same_bits(decomposed.vectors.data(), anew.vectors.data()), where, "bits of a decomposition");
+  // A small matrix is decomposed in a vector lane where there is no basis to refresh: another path, other bits.
+  const Errors of_decomposed = errors(after, decomposed);
+  check(of_decomposed.residual <= fresh_bound, where, "residual of a decomposition", of_decomposed.residual);
+  if (!plan_lanes(built_in_crossovers(set.name), LaneOp::eigh, dtype_of<T>, n, 1)) {
+    check(same_bits(decomposed.vectors.data(), anew.vectors.data()), where, "bits of a decomposition");
+  }
 
   // A step of orthogonal iteration, and the same by the reference.
   Basis<T> iterated = start, oracle = start;
