@@ -47,6 +47,7 @@
       "native/cpu/inverse_root/inertia.cpp",
       "native/cpu/inverse_root/ladder.cpp",
       "native/cpu/inverse_root/lanczos.cpp",
+      "native/cpu/inverse_root/lanes.cpp",
       "native/cpu/inverse_root/minimax_root.cpp",
       "native/cpu/inverse_root/powers.cpp",
       "native/cpu/inverse_root/product_form_root.cpp",

@@ -53,12 +53,10 @@ double smallest_value(const MinimaxStep& c, int p, double t0) {
   return smallest;
 }
 
-double round_up(double condition) {
-  const double decade = std::pow(10, std::floor(std::log10(condition)));
-  for (double digit : {1.0, 2.0, 5.0, 10.0})
-    if (condition <= digit * decade * (1 + 1e-12)) return digit * decade;
-  return 20 * decade;
-}
+// Schedules are kept for every tenth of a decade.
+constexpr int kPerDecade = 10;
+
+int bucket_of(double condition) { return static_cast<int>(std::ceil(kPerDecade * std::log10(condition) - 1e-9)); }
 
 }  // namespace
 
@@ -119,11 +117,11 @@ std::vector<MinimaxStep> minimax_steps(int p, double condition, double tolerance
 
 const std::vector<MinimaxStep>& minimax_schedule(int p, double condition, double tolerance) {
   static std::mutex mutex;
-  static std::map<std::tuple<int, double, double>, std::vector<MinimaxStep>> schedules;
-  const double bucket = round_up(std::clamp(condition, 1.0, kLargestCondition));
+  static std::map<std::tuple<int, int, double>, std::vector<MinimaxStep>> schedules;
+  const int bucket = bucket_of(std::clamp(condition, 1.0, kLargestCondition));
   const std::lock_guard lock(mutex);
   const auto [entry, is_new] = schedules.try_emplace({p, bucket, tolerance});
-  if (is_new) entry->second = minimax_steps(p, bucket, tolerance);
+  if (is_new) entry->second = minimax_steps(p, std::pow(10, static_cast<double>(bucket) / kPerDecade), tolerance);
   return entry->second;  // nodes of a map stay where they are
 }
 

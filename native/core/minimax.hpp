@@ -38,8 +38,7 @@ double minimax_left_cap(int p);
 // Steps after which |t - 1| <= tolerance for eigenvalues in [1 / condition, 1]. 1 <= p <= 64, condition >= 1.
 std::vector<MinimaxStep> minimax_steps(int p, double condition, double tolerance);
 
-// The same for the condition rounded up to 1, 2 or 5 times a power of ten, kept for the life of the process.
-// Thread-safe.
+// The same for the condition rounded up to a tenth of a decade, kept for the life of the process. Thread-safe.
 const std::vector<MinimaxStep>& minimax_schedule(int p, double condition, double tolerance);
 
 }  // namespace kronroot

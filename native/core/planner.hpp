@@ -23,5 +23,7 @@ int products_of_step(int p);
 
 // How many of the `steps` of a minimax root in f32 run in f64.
 int minimax_wide_steps(int64_t n, int steps);
+// The same with one matrix to a lane.
+int minimax_wide_steps_in_lanes(int64_t n, int steps);
 
 }  // namespace kronroot

@@ -52,6 +52,9 @@ struct Elimination {
 
 struct SpdLanesOptions;  // spd/lanes.hpp
 struct SpdLanesAnswer;
+struct LaneSpectra;  // inverse_root/lanes.hpp
+struct LaneSchedules;
+struct LaneRoots;
 
 // What an eigensolver returns in place of a number of sweeps.
 constexpr int64_t kNotConverged = -1;
@@ -97,6 +100,14 @@ struct Kernels {
                             T* workspace, SpdLanesAnswer& answer);
   void (*spd_solve_lanes)(const SpdLanesOptions& options, const LaneGroup<const T>& a, const LaneGroup<const T>& b,
                           const LaneGroup<T>& x, T* workspace, SpdLanesAnswer& answer);
+
+  // inverse_root of one group, n >= 2, in two stages: what decides about each matrix, and the roots of those that are
+  // wanted. Elements of T that S and the workspace, 64-byte aligned, take:
+  int64_t (*root_lanes_matrix)(int64_t n);
+  int64_t (*root_lanes_workspace)(int64_t n);
+  void (*examine_root_lanes)(const LaneGroup<const T>& a, T* s, T* workspace, LaneSpectra& found);
+  void (*minimax_root_lanes)(const LaneSchedules& given, const T* s, const LaneGroup<T>& x, T* workspace,
+                             LaneRoots& roots);
 
   // max |x_i|; infinite or NaN where an element is.
   T (*largest_magnitude)(int64_t n, const T* x);

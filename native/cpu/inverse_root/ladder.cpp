@@ -69,9 +69,13 @@ RootAttempt chosen(const RootProblem<T>& problem, T* x) {
 
 }  // namespace
 
+double residual_bound_of(const kr_inverse_root_options& options) {
+  return options.residual_bound == 0 ? kResidualBound : options.residual_bound;
+}
+
 template <typename T>
 kr_report climb(const RootProblem<T>& problem, T* x) {
-  const double bound = problem.options.residual_bound == 0 ? kResidualBound : problem.options.residual_bound;
+  const double bound = residual_bound_of(problem.options);
   bool tried_eigh = false;
   for (const kr_rung rung : {KR_RUNG_CHOSEN, KR_RUNG_EIGH, KR_RUNG_EIGH_F64}) {
     if (rung == KR_RUNG_EIGH && tried_eigh) continue;

@@ -5,6 +5,9 @@
 
 namespace kronroot::cpu {
 
+// options.residual_bound, or its default.
+double residual_bound_of(const kr_inverse_root_options& options);
+
 // x: n x n with stride n, the result times 2^-result_exponent where the report is no failure.
 template <typename T>
 kr_report climb(const RootProblem<T>& problem, T* x);

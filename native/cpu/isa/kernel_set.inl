@@ -6,6 +6,7 @@
 #include "../gemm/gemm.inl"
 #include "../gemm/transpose.inl"
 #include "../gemm/vector_operations.inl"
+#include "../inverse_root/lanes/minimax.inl"
 #include "../spd/elimination.inl"
 #include "../spd/lanes/cholesky.inl"
 #include "../spd/lanes/spd_inverse.inl"
@@ -30,6 +31,10 @@ constexpr Kernels<T> kernels_for() {
       .cholesky_lanes = spd::cholesky_lanes<T>,
       .spd_inverse_lanes = spd::spd_inverse_lanes<T>,
       .spd_solve_lanes = spd::spd_solve_lanes<T>,
+      .root_lanes_matrix = roots::matrix_elements<T>,
+      .root_lanes_workspace = roots::minimax_root_lanes_workspace<T>,
+      .examine_root_lanes = roots::examine_root_lanes<T>,
+      .minimax_root_lanes = roots::minimax_root_lanes<T>,
       .largest_magnitude = largest_magnitude<T>,
       .eigh_lanes_workspace = eigen_lanes::eigh_lanes_workspace<T>,
       .eigh_lanes = eigen_lanes::eigh_lanes<T>,

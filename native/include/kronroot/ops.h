@@ -150,8 +150,11 @@ typedef enum kr_ridge {
  * Report: condition = lambda_max / lambda_min of A + epsilon I (to a digit where no eigenvalues are computed).
  * Cost: EIGH about 10 n^3; MINIMAX (5K - 4) n^3 at p = 4, K = 4..7 iterations for condition 1e2..1e6.
  *   COUPLED_NEWTON 4, HIGHER_ORDER 5, NEWTON_DB and CANS 6, RATIONAL 5 n^3 an iteration at p = 2, CHEBYSHEV n^3 a
- * degree. Measured errors by method, p, condition and spectrum: docs/inverse-roots.md. Source: coupled Newton: Guo and
- * Higham, SIAM J. Matrix Anal. Appl. 28 (2006); minimax: composite minimax polynomials with the trough capped,
+ *   degree.
+ * Small matrices: under AUTO and MINIMAX several in a call share vectors for p = 2, 3, .. 16 (f32 and f64), save those
+ *   that the minimax root cannot answer; memory a thread 13 n^2 elements for each of the matrices of a vector.
+ * Measured errors by method, p, condition and spectrum: docs/inverse-roots.md. Source: coupled Newton: Guo and Higham,
+ * SIAM J. Matrix Anal. Appl. 28 (2006); minimax: composite minimax polynomials with the trough capped,
  * docs/algorithms.md; balanced residual: docs/algorithms.md.
  */
 typedef struct kr_inverse_root_options {
