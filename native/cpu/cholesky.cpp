@@ -69,7 +69,7 @@ kr_code run_lanes(const kr_call* call, const kr_cholesky_options& options, const
         fill_probe_signs(a.rows, signs);
         SpdLanesAnswer answer;
         kernels.cholesky_lanes({options, signs}, lane_group<const T>(a, first, count), lane_group<T>(l, first, count),
-                               scratch.take<T>(kernels.cholesky_lanes_workspace(a.rows)), answer);
+                               scratch.take<T>(kernels.cholesky_lanes_workspace(a.rows, options.ridge)), answer);
         for (int lane = 0; lane < count; ++lane) of_group[lane] = report_of(answer, lane);
       });
 }

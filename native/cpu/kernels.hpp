@@ -88,10 +88,10 @@ struct Kernels {
   // hold U; then reciprocals[i] = 1 / u_ii. Returns -1, or the first i whose pivot is not positive.
   int64_t (*factorize_rows)(int64_t first, int64_t last, T* u, int64_t stride, T* reciprocals);
 
-  // Elements of T that the ops below need as workspace.
-  int64_t (*cholesky_lanes_workspace)(int64_t n);
-  int64_t (*spd_inverse_lanes_workspace)(int64_t n);
-  int64_t (*spd_solve_lanes_workspace)(int64_t n, int64_t columns);
+  // Elements of T that the ops below need as workspace for this kr_ridge.
+  int64_t (*cholesky_lanes_workspace)(int64_t n, int32_t ridge);
+  int64_t (*spd_inverse_lanes_workspace)(int64_t n, int32_t ridge);
+  int64_t (*spd_solve_lanes_workspace)(int64_t n, int64_t columns, int32_t ridge);
   // The ops of ops.h for one group of matrices, n >= 1; the output may be the input. Matrices that fail are not
   // written. The workspace is 64-byte aligned.
   void (*cholesky_lanes)(const SpdLanesOptions& options, const LaneGroup<const T>& a, const LaneGroup<T>& l,

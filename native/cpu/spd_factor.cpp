@@ -9,6 +9,7 @@
 #include "../core/ridge.hpp"
 #include "eigh.hpp"
 #include "lambda_max.hpp"
+#include "spd/lanes.hpp"
 #include "triangular.hpp"
 
 namespace kronroot::cpu {
@@ -56,7 +57,7 @@ void transpose_lower(const Kernels<T>& kernels, const Matrix<T>& a, const Matrix
 template <typename T>
 double lambda_max_of(const KernelSet& kernels, double relative_ridge, const Matrix<T>& s) {
   const int64_t n = s.rows;
-  if (relative_ridge < 0.9) return lambda_max_bound(kernels, n, s.data, s.stride);
+  if (relative_ridge < kLargeRelativeRidge) return lambda_max_bound(kernels, n, s.data, s.stride);
   Scratch scratch;
   T* copy = scratch.take<T>(n * n);
   T* values = scratch.take<T>(n);

@@ -74,7 +74,7 @@ kr_code run_lanes(const kr_call* call, const kr_spd_inverse_options& options, co
         SpdLanesAnswer answer;
         kernels.spd_inverse_lanes({options, signs}, lane_group<const T>(a, first, count),
                                   lane_group<T>(x, first, count),
-                                  scratch.take<T>(kernels.spd_inverse_lanes_workspace(a.rows)), answer);
+                                  scratch.take<T>(kernels.spd_inverse_lanes_workspace(a.rows, options.ridge)), answer);
         for (int lane = 0; lane < count; ++lane) of_group[lane] = report_of(answer, lane);
       });
 }

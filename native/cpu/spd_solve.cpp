@@ -103,7 +103,8 @@ kr_code run_lanes(const kr_call* call, const kr_spd_solve_options& options, cons
         SpdLanesAnswer answer;
         kernels.spd_solve_lanes({options, signs}, lane_group<const T>(a, first, count),
                                 lane_group<const T>(b, first, count), lane_group<T>(x, first, count),
-                                scratch.take<T>(kernels.spd_solve_lanes_workspace(a.rows, b.cols)), answer);
+                                scratch.take<T>(kernels.spd_solve_lanes_workspace(a.rows, b.cols, options.ridge)),
+                                answer);
         for (int lane = 0; lane < count; ++lane) of_group[lane] = report_of(answer, lane);
       });
 }

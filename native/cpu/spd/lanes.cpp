@@ -8,7 +8,7 @@
 namespace kronroot::cpu {
 
 bool takes_spd_lanes(const kr_call* call, LaneOp op, const kr_cholesky_options& options, const kr_batch& a) {
-  if (a.rows == 0 || (options.ridge == KR_RIDGE_RELATIVE && options.ridge_value > 0)) return false;
+  if (a.rows == 0 || (options.ridge == KR_RIDGE_RELATIVE && options.ridge_value >= kLargeRelativeRidge)) return false;
   return plan_lanes(*call->device->crossovers, op, a.dtype, a.rows, a.batch);
 }
 

@@ -9,8 +9,11 @@
 
 namespace kronroot::cpu {
 
+// Relative ridges from here on need eigenvalues (spd_factor.cpp says why), which are computed matrix by matrix.
+inline constexpr double kLargeRelativeRidge = 0.9;
+
 struct SpdLanesOptions {
-  // Absolute, trace, none, or relative with a value below 0.9 (see takes_spd_lanes).
+  // If relative, below kLargeRelativeRidge.
   kr_cholesky_options ridge;
   // n random signs for the residual probes.
   const double* signs;
@@ -25,8 +28,7 @@ struct SpdLanesAnswer {
   double condition[kMostLanes];
 };
 
-// Whether a call computes one matrix to a lane: by the planner, but for n = 0 and for large relative ridges, for which
-// eigenvalues are computed matrix by matrix.
+// Whether a call computes one matrix to a lane: by the planner, but not for n = 0 nor for large relative ridges.
 bool takes_spd_lanes(const kr_call* call, LaneOp op, const kr_cholesky_options& options, const kr_batch& a);
 
 // The signs of the residual probes.

@@ -219,7 +219,8 @@ typedef struct kr_orthogonalize_options {
  * Bound: |L L^T - A| / (n ulp |A|) < 10 (1-norms). Cost: n^3 / 3. PSEUDO_INVERSE is not allowed.
  * Report: residual = |A z - L L^T z|_2 / (|A|_F |z|_2), condition = (max l_ii / min l_ii)^2.
  * Memory a thread, in elements: n^2 for a matrix alone; where matrices share vectors (n small, several in the call)
- *   n (n + 1) + 8 n for each of the matrices of a vector (16 f32 or 8 f64 with AVX-512).
+ *   n (n + 1) + 12 n for each of the matrices of a vector (16 f32 or 8 f64 with AVX-512). Relative ridges take 2 n^2
+ * more.
  */
 typedef struct kr_cholesky_options {
   int32_t ridge; /* kr_ridge */

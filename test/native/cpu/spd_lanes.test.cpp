@@ -256,6 +256,7 @@ void check_ridges(const KernelSet& set) {
       check_against_single(set, {KR_RIDGE_ABSOLUTE, 0, 0}, a, 10);
       check_against_single(set, {KR_RIDGE_TRACE, 0, 0.3}, a, 10);
       check_against_single(set, {KR_RIDGE_RELATIVE, 0, 0}, a, 10);
+      check_against_single(set, {KR_RIDGE_RELATIVE, 0, 2}, a, 10);
     }
   }
 }
@@ -264,6 +265,62 @@ TEST("spd lanes: every ridge as in the path for single matrices") {
   for (const KernelSet* set : kernel_sets()) {
     check_ridges<float>(*set);
     check_ridges<double>(*set);
+  }
+}
+
+// epsilon, read off L L^T - A.
+template <typename T>
+double epsilon_used(Batch<T>& a, Batch<T>& l, int64_t b) {
+  double sum = 0;
+  for (int64_t i = 0; i < a.rows(); ++i) {
+    long double square = 0;
+    for (int64_t k = 0; k <= i; ++k) square += static_cast<long double>(l(b, i, k)) * l(b, i, k);
+    sum += static_cast<double>(square - lower(a, b, i, i));
+  }
+  return sum / static_cast<double>(a.rows());
+}
+
+// Spectra of every kind side by side, so that every lane needs another number of squarings; lambda_max = scale.
+template <typename T>
+void check_relative_ridge(const KernelSet& set, int64_t n, double scale) {
+  Uniform random(18);
+  const int64_t batch = 2 * kernels_of<T>(set).lanes;
+  Batch<T> a(batch, n, n, nan_of<T>, kPadding);
+  for (int64_t b = 0; b < batch; ++b) {
+    std::vector<double> values = geometric(n, std::pow(10.0, static_cast<double>(b % 5)));
+    if (b % 4 == 1) std::fill(values.begin(), values.end(), 1.0);
+    if (b % 4 == 2) std::fill(values.begin() + 1, values.end(), 0.5);
+    fill_symmetric(a, b, values, scale, random);
+  }
+  for (int64_t i = 0; i < n; ++i) {  // the zero matrix has no ridge
+    for (int64_t j = 0; j <= i; ++j) a(1, i, j) = 0;
+  }
+  constexpr double kValue = 0.25;
+  const std::string name = name_of(set, type_name<T>, "relative ridge", n);
+  std::vector<kr_report> reports, again;
+  Batch<T> l = run_on(true, set, kOps[0], {KR_RIDGE_RELATIVE, 0, kValue}, a, reports);
+  for (int64_t b = 0; b < batch; ++b) {
+    const kr_report& report = reports[static_cast<size_t>(b)];
+    if (b == 1) {
+      check(report.status == KR_STATUS_NOT_POSITIVE_DEFINITE, name, "zero", report.status);
+      continue;
+    }
+    check(report.status == KR_STATUS_OK, name, "status", report.status);
+    const double ratio = epsilon_used(a, l, b) / (kValue * scale), rounding = 30 * static_cast<double>(n) * ulp_of<T>;
+    check(ratio >= 1 - rounding && ratio <= 1.05 + rounding, name, "epsilon", ratio);
+    Batch<T> one = part_of(a, b, 1, 0);
+    Batch<T> alone = run_on(true, set, kOps[0], {KR_RIDGE_RELATIVE, 0, kValue}, one, again);
+    check(same_matrix(alone, 0, l, b), name, "alone and in a group differ");
+    check(same_report(again[0], report), name, "reports alone and in a group differ");
+  }
+}
+
+TEST("spd lanes: a relative ridge lies at most 5 % above, whatever the neighbours need") {
+  for (const KernelSet* set : kernel_sets()) {
+    for (const int64_t n : {1, 2, 5, 16, 21, 40}) {
+      for (const double scale : {1.0, 1e-9, 1e9, 1e-30, 1e30}) check_relative_ridge<float>(*set, n, scale);
+      for (const double scale : {1.0, 1e-90, 1e90, 1e-200, 1e200}) check_relative_ridge<double>(*set, n, scale);
+    }
   }
 }
 

@@ -26,9 +26,9 @@ void factor_residual(const LaneSystem<T>& system, Wide<T>* product, Wide<T>* coo
 }
 
 template <typename T>
-int64_t cholesky_lanes_workspace(int64_t n) {
+int64_t cholesky_lanes_workspace(int64_t n, int32_t ridge) {
   LaneMemory<T> memory(nullptr);
-  LaneSystem<T> system(n, memory);
+  LaneSystem<T> system(n, ridge, memory);
   memory.wide(3 * n);
   return memory.elements();
 }
@@ -38,7 +38,7 @@ void cholesky_lanes(const SpdLanesOptions& options, const LaneGroup<const T>& a,
                     SpdLanesAnswer& answer) {
   const int64_t n = a.rows;
   LaneMemory<T> memory(workspace);
-  LaneSystem<T> system(n, memory);
+  LaneSystem<T> system(n, options.ridge.ridge, memory);
   Wide<T>* const product = memory.wide(n);
   Wide<T>* const coordinates = memory.wide(n);
   Wide<T>* const back = memory.wide(n);

@@ -21,9 +21,9 @@ void inverse_residual(const LaneSystem<T>& system, const T* x, Wide<T>* solution
 }
 
 template <typename T>
-int64_t spd_inverse_lanes_workspace(int64_t n) {
+int64_t spd_inverse_lanes_workspace(int64_t n, int32_t ridge) {
   LaneMemory<T> memory(nullptr);
-  LaneSystem<T> system(n, memory);
+  LaneSystem<T> system(n, ridge, memory);
   memory.wide(2 * n);
   return memory.elements();
 }
@@ -33,7 +33,7 @@ void spd_inverse_lanes(const SpdLanesOptions& options, const LaneGroup<const T>&
                        T* workspace, SpdLanesAnswer& answer) {
   const int64_t n = a.rows;
   LaneMemory<T> memory(workspace);
-  LaneSystem<T> system(n, memory);
+  LaneSystem<T> system(n, options.ridge.ridge, memory);
   Wide<T>* const solution = memory.wide(n);
   Wide<T>* const back = memory.wide(n);
   factorize_group(options, a, system, answer);

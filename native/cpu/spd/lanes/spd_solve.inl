@@ -69,9 +69,9 @@ void solve_residual(const LaneSystem<T>& system, const LaneColumns<T>& x, const 
 }
 
 template <typename T>
-int64_t spd_solve_lanes_workspace(int64_t n, int64_t columns) {
+int64_t spd_solve_lanes_workspace(int64_t n, int64_t columns, int32_t ridge) {
   LaneMemory<T> memory(nullptr);
-  LaneSystem<T> system(n, memory);
+  LaneSystem<T> system(n, ridge, memory);
   memory.vectors(2 * n * columns);
   SolveProbe<T> probe(n, columns, memory);
   return memory.elements();
@@ -82,7 +82,7 @@ void spd_solve_lanes(const SpdLanesOptions& options, const LaneGroup<const T>& a
                      const LaneGroup<T>& out, T* workspace, SpdLanesAnswer& answer) {
   const int64_t n = a.rows, columns = b.cols;
   LaneMemory<T> memory(workspace);
-  LaneSystem<T> system(n, memory);
+  LaneSystem<T> system(n, options.ridge.ridge, memory);
   const LaneColumns<T> right = {memory.vectors(n * columns), columns};
   const LaneColumns<T> x = {memory.vectors(n * columns), columns};
   const SolveProbe<T> probe(n, columns, memory);

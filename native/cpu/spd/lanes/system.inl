@@ -3,6 +3,7 @@
 
 #include "../lanes.hpp"
 #include "factor.inl"
+#include "lambda_max.inl"
 #include "read.inl"
 #include "scale.inl"
 #include "wide.inl"
@@ -45,13 +46,16 @@ struct LaneSystem {
   LaneFactor<T> factor;        // of A + epsilon I
   Wide<T>* signs;              // the probe z
 
-  LaneSystem(int64_t n, LaneMemory<T>& memory) : order(n) {
+  T* powers;  // two full matrices, for relative ridges
+
+  LaneSystem(int64_t n, int32_t ridge, LaneMemory<T>& memory) : order(n) {
     a = memory.vectors(n * (n + 1) / 2);
     diagonal = memory.vectors(n);
     factor.order = n;
     factor.triangle = memory.vectors(n * (n + 1) / 2);
     factor.reciprocals = memory.vectors(n);
     signs = memory.wide(n);
+    powers = ridge == KR_RIDGE_RELATIVE ? memory.vectors(2 * n * n) : nullptr;
   }
 };
 
@@ -79,8 +83,15 @@ void choose_epsilon(const kr_cholesky_options& ridge, LaneSystem<T>& system) {
   for (int64_t i = 0; i < system.order; ++i) {
     for (int l = 0; l < kWidth<T>; ++l) trace[l] += static_cast<double>(system.diagonal[i * kWidth<T> + l]);
   }
+  double lambda_max[kMostLanes] = {};
+  if (ridge.ridge == KR_RIDGE_RELATIVE && ridge.ridge_value > 0) {
+    const int64_t n = system.order;
+    lambda_max_bounds(system.a, n, system.powers, system.powers + n * n * kWidth<T>, lambda_max);
+  }
   for (int l = 0; l < kWidth<T>; ++l) {
-    if (ridge.ridge == KR_RIDGE_ABSOLUTE) {
+    if (ridge.ridge == KR_RIDGE_RELATIVE) {
+      system.epsilon[l] = ridge.ridge_value * lambda_max[l];
+    } else if (ridge.ridge == KR_RIDGE_ABSOLUTE) {
       system.epsilon[l] = __builtin_ldexp(ridge.ridge_value, -system.exponent[l]);
     } else if (ridge.ridge == KR_RIDGE_TRACE) {
       system.epsilon[l] = ridge.ridge_value * (trace[l] > 0 ? trace[l] : 0) / static_cast<double>(system.order);
