@@ -240,7 +240,7 @@ typedef kr_cholesky_options kr_spd_inverse_options;
  * spd_solve: (A + epsilon I) X = B, A n x n, B and X n x k; x may be the very same descriptor as b.
  * Ridge and failures as cholesky; residual = max over columns of |A x - b|_2 / (|A|_F |x|_2 + |b|_2).
  * Bound: residual < 10 n ulp. Cost: n^3 / 3 + 2 n^2 k, and 2 n^2 k in f64 for the residual.
- * Memory a thread, in elements: 2 n^2 + n k and n^2 + 2 n k of f64 for a matrix alone; n (2 n + 2 k + 12) for each of
+ * Memory a thread, in elements: 2 n^2 + n k and n^2 + 2 n k of f64 for a matrix alone; n (2 n + 2 k + 16) for each of
  *   the matrices that share vectors.
  */
 typedef kr_cholesky_options kr_spd_solve_options;

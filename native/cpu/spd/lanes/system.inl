@@ -166,12 +166,12 @@ void factorize_group(const SpdLanesOptions& options, const LaneGroup<const T>& g
   }
 }
 
-// y += epsilon 2^-exponent x
+// y += epsilon 2^-exponent x, both of `count` elements.
 template <typename T>
-void add_multiple_of_identity(const LaneSystem<T>& system, const Wide<T>* x, Wide<T>* y) {
+void add_multiple_of_identity(const LaneSystem<T>& system, int64_t count, const Wide<T>* x, Wide<T>* y) {
   for (int p = 0; p < kParts<T>; ++p) {
     const Vec<double> epsilon = load(system.epsilon + p * kWidth<double>);
-    for (int64_t i = 0; i < system.order; ++i) y[i].part[p] = fma(epsilon, x[i].part[p], y[i].part[p]);
+    for (int64_t i = 0; i < count; ++i) y[i].part[p] = fma(epsilon, x[i].part[p], y[i].part[p]);
   }
 }
 
@@ -179,7 +179,7 @@ void add_multiple_of_identity(const LaneSystem<T>& system, const Wide<T>* x, Wid
 template <typename T>
 void multiply_system(const LaneSystem<T>& system, const Wide<T>* x, Wide<T>* y) {
   multiply_wide<TriangleProduct::symmetric>(system.a, system.order, x, y);
-  add_multiple_of_identity(system, x, y);
+  add_multiple_of_identity(system, system.order, x, y);
 }
 
 // squares[l] = |x - y|_2^2
