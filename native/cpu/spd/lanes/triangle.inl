@@ -21,7 +21,7 @@ inline T* row_of(T* triangle, int64_t i) {
 }
 
 // The side of the square tiles that are held in registers: side^2 sums and 2 side operands.
-constexpr int kSide = kVectorBytes == 64 ? 4 : 2;
+constexpr int kSide = kVectorBytes == 64 ? 4 : 3;
 
 // Calls body(std::integral_constant) with `count`, 1 .. Most, as a constant.
 template <int Most, typename F>
