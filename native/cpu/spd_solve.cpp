@@ -21,20 +21,22 @@ bool is_finite(const Kernels<T>& kernels, const Matrix<T>& x) {
   return finite;
 }
 
-// max over columns of |A x - b|_2 / (|A|_F |x|_2 + |b|_2) with A after the ridge; 0 for b = 0. The product is one f64
-// gemm, whatever T is. x and A are scaled as the factor is, which leaves A x as it was.
+// errors -= (A + epsilon I) 2^-exponent solutions, all of them in f64 and without gaps: one gemm, whatever T is.
 template <typename T>
-double residual_of(const KernelSet& set, const SpdFactor<T>& factor, const Matrix<T>& x, const Matrix<T>& b) {
-  const int64_t n = x.rows, columns = x.cols;
+void subtract_product(const KernelSet& set, const SpdFactor<T>& factor, int64_t columns, const double* solutions,
+                      double* errors) {
+  const int64_t n = factor.a.rows;
   Scratch scratch;
   double* matrix = scratch.take<double>(n * n);
-  double* solutions = scratch.take<double>(n * columns);
-  double* errors = scratch.take<double>(n * columns);
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j <= i; ++j) matrix[i * n + j] = matrix[j * n + i] = factor.a(i, j);
-    matrix[i * n + i] += factor.epsilon;
-    for (int64_t j = 0; j < columns; ++j) solutions[i * columns + j] = x(i, j);
-    for (int64_t j = 0; j < columns; ++j) errors[i * columns + j] = b(i, j);
+  constexpr int64_t kBand = 32;
+  for (int64_t i = 0; i < n; i += kBand) {
+    const int64_t end = std::min(n, i + kBand);
+    for (int64_t r = i; r < end; ++r) {
+      std::copy_n(&factor.a(r, 0), r + 1, matrix + r * n);
+      matrix[r * n + r] += factor.epsilon;
+      for (int64_t j = i; j < r; ++j) matrix[j * n + r] = matrix[r * n + j];
+    }
+    set.f64.transpose(end - i, i, matrix + i * n, n, matrix + i, n);
   }
   Product<double> product;
   product.m = product.k = n;
@@ -48,6 +50,27 @@ double residual_of(const KernelSet& set, const SpdFactor<T>& factor, const Matri
   product.c = errors;
   product.c_stride = columns;
   multiply(set.f64, product);
+}
+
+// max over columns of |A x - b|_2 / (|A|_F |x|_2 + |b|_2) with A after the ridge; 0 for b = 0. x and A are scaled as
+// the factor is, which leaves A x as it was.
+template <typename T>
+double residual_of(const KernelSet& set, const SpdFactor<T>& factor, const Matrix<T>& x, const Matrix<T>& b) {
+  const int64_t n = x.rows, columns = x.cols;
+  Scratch scratch;
+  double* solutions = scratch.take<double>(n * columns);
+  double* errors = scratch.take<double>(n * columns);
+  for (int64_t i = 0; i < n; ++i) {
+    std::copy_n(&x(i, 0), columns, solutions + i * columns);
+    std::copy_n(&b(i, 0), columns, errors + i * columns);
+  }
+  if (columns == 1) {
+    double* product = scratch.take<double>(n);
+    multiply_spd(kernels_of<T>(set), factor, solutions, product);
+    for (int64_t i = 0; i < n; ++i) errors[i] -= product[i];
+  } else {
+    subtract_product(set, factor, columns, solutions, errors);
+  }
 
   double* error_squares = scratch.take<double>(columns);
   double* solution_squares = scratch.take<double>(columns);
