@@ -16,9 +16,15 @@ namespace kronroot::cpu {
 namespace {
 namespace eigen {
 
-// Reflectors to a block, and eigenvectors to a slab.
+// Reflectors to a block.
 constexpr int64_t kCompact = 32;
-constexpr int64_t kSlab = 256;
+
+// Eigenvectors to a slab of 1 MiB.
+template <typename T>
+constexpr int64_t slab_rows(int64_t n) {
+  constexpr int64_t kElements = 1048576 / int64_t{sizeof(T)}, kFewest = 64;
+  return smaller(n, larger(kFewest, kElements / n / kFewest * kFewest));
+}
 
 template <typename T>
 struct BackTransformationWorkspace {
@@ -29,8 +35,8 @@ struct BackTransformationWorkspace {
 
   BackTransformationWorkspace(int64_t n, Pieces& pieces)
       : factors(pieces.take<T>(round_up(n, kCompact) * kCompact)),
-        products(pieces.take<T>(kSlab * kCompact)),
-        combined(pieces.take<T>(kSlab * kCompact)),
+        products(pieces.take<T>(larger(slab_rows<T>(n), kCompact) * kCompact)),
+        combined(pieces.take<T>(slab_rows<T>(n) * kCompact)),
         gemm(pieces.take<T>(gemm_workspace_limit<T>(n))) {}
 };
 
@@ -45,10 +51,11 @@ class BackTransformation {
 
   // All n rows of r, eigenvectors of the tridiagonal matrix, become eigenvectors of the full one. False when cancelled.
   bool apply(T* r, int64_t stride, const int32_t* cancel) const {
-    for (int64_t row = 0; row < y_.order; row += kSlab) {
+    const int64_t slab = slab_rows<T>(y_.order);
+    for (int64_t row = 0; row < y_.order; row += slab) {
       for (int64_t first = 0; first < y_.order; first += kCompact) {
         if (is_cancelled(cancel)) return false;
-        apply_block(first, smaller(kSlab, y_.order - row), r + row * stride, stride);
+        apply_block(first, smaller(slab, y_.order - row), r + row * stride, stride);
       }
     }
     return true;

@@ -12,7 +12,7 @@ namespace {
 namespace eigen {
 
 // Parts of this order and below are left to QL.
-constexpr int64_t kLeaf = 32;
+constexpr int64_t kLeaf = 24;
 
 template <typename T>
 struct DivideWorkspace {
@@ -47,9 +47,7 @@ class DivideAndConquer {
         cancel_(cancel),
         deflation_(n, d, e, ulp) {
     // A few ulp of the norm are far below the n ulp that eigh may err by, and each one more deflates more.
-    tolerance_.deflation = 4 * ulp * deflation_.norm();
-    // For f32 the roots need not be sharper than its eigenvectors.
-    tolerance_.secular = larger(ulp / 128, 0x1p-52);
+    tolerance_ = 4 * ulp * deflation_.norm();
   }
 
   // Returns the number of QL sweeps, kNotConverged or kCancelled.
@@ -106,7 +104,7 @@ class DivideAndConquer {
   DivideWorkspace<T> space_;
   const int32_t* cancel_;
   Deflation deflation_;
-  MergeTolerance tolerance_;
+  double tolerance_;
   int64_t sweeps_ = 0;
 };
 

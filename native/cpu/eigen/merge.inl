@@ -55,7 +55,7 @@ struct MergeWorkspace {
 
   // gathered, weights and gemm are left to the caller: Extent::ends does with 2 n elements for the first.
   MergeWorkspace(int64_t n, Pieces& pieces) : gathered(nullptr), weights{}, gemm(nullptr) {
-    const int64_t whole = round_up(n, kRootLanes) + kRootLanes;
+    const int64_t whole = round_up(n, kRootLanes) + 2 * kRootLanes;
     for (double** piece : {&z, &poles, &squares, &offset, &column_poles, &column_z, &weight}) {
       *piece = pieces.take<double>(whole);
     }
@@ -88,19 +88,13 @@ inline void sort_by(const double* d, int64_t count, int64_t* order) {
   }
 }
 
-// How far the results may be off: deflation is absolute, the secular equation relative to its terms.
-struct MergeTolerance {
-  double deflation;
-  double secular;
-};
-
 template <typename T, Extent kExtent>
 class Merge {
  public:
   // The n1 + n2 eigenvectors are rows of `vectors`, from the block's first component on; d holds their eigenvalues and
   // order[0 .. n1 - 1], order[n1 ..] (counted from 0 in each half) their ascending orders; all three are overwritten by
   // those of the whole.
-  Merge(int64_t n1, int64_t n2, Rows<T> vectors, double* d, int64_t* order, MergeTolerance tolerance,
+  Merge(int64_t n1, int64_t n2, Rows<T> vectors, double* d, int64_t* order, double tolerance,
         const MergeWorkspace<T>& space)
       : n1_(n1),
         n_(n1 + n2),
@@ -169,7 +163,7 @@ class Merge {
     int64_t previous = -1;
     for (int64_t s = 0; s < n_; ++s) {
       const int64_t j = space_.sorted[s];
-      if (rho_ * magnitude(z[j]) <= tolerance_.deflation) {
+      if (rho_ * magnitude(z[j]) <= tolerance_) {
         space_.deflated[deflated_++] = j;
         continue;
       }
@@ -177,7 +171,7 @@ class Merge {
         const double size = square_root(z[j] * z[j] + z[previous] * z[previous]);
         const double c = z[j] / size, s_previous = z[previous] / size;
         const double gap = d_[j] - d_[previous];
-        if (magnitude(gap * c * s_previous) <= tolerance_.deflation) {
+        if (magnitude(gap * c * s_previous) <= tolerance_) {
           rotate(previous, j, c, s_previous);
           z[j] = size;
           z[previous] = 0;
@@ -248,9 +242,13 @@ class Merge {
   }
 
   bool solve() {
-    const Secular equation{kept_, space_.poles, space_.squares, rho_};
+    for (int64_t i = kept_; i < kept_ + kRootLanes + 1; ++i) {
+      space_.poles[i] = space_.poles[i - 1] + rho_;
+      space_.squares[i] = 0;
+    }
+    const Secular<T> equation{kept_, space_.poles, space_.squares, rho_};
     const SecularRoots roots{space_.origin, space_.offset};
-    if (!solve_secular(equation, tolerance_.secular, roots)) return false;
+    if (!solve_secular(equation, roots)) return false;
     for (int64_t p = 0; p < kept_; ++p) space_.weight[p] = space_.z[space_.kept[p]];
     correct_update_vector(equation, roots, space_.weight);
     for (int64_t p = 0; p < kept_; ++p) {
@@ -278,7 +276,7 @@ class Merge {
     Vec<double> squares{};
     for (int64_t p = 0; p < kept_; p += kStep) {
       const Vec<double> gap = (load(space_.column_poles + p) - origin) - offset;
-      Vec<double> w = load(space_.column_z + p) * reciprocal(gap);
+      Vec<double> w = load(space_.column_z + p) * reciprocal<T>(gap);
       if (kept_ - p < kStep) w = first_lanes<double>(static_cast<int>(kept_ - p)) ? w : Vec<double>{};
       store(space_.weight + p, w);
       squares = fma(w, w, squares);
@@ -321,7 +319,7 @@ class Merge {
   Rows<T> vectors_;
   double* d_;
   int64_t* order_;
-  MergeTolerance tolerance_;
+  double tolerance_;
   MergeWorkspace<T> space_;
   double rho_ = 0;
   int64_t kept_ = 0, deflated_ = 0, upper_only_ = 0, both_ = 0;

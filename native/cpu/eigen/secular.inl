@@ -15,8 +15,12 @@ namespace kronroot::cpu {
 namespace {
 namespace eigen {
 
+// Element type T says how sharp the roots have to be.
+template <typename T>
 struct Secular {
   int64_t order;
+  // Both readable for kRootLanes elements beyond their end, where the squares are 0 and the poles ascend by rho: the
+  // last root lies below d + rho |z|^2, which takes the place of a pole of no weight.
   const double* d;
   const double* squares;  // z_j^2
   double rho;
@@ -37,11 +41,12 @@ struct SecularSums {
 
 constexpr int kRootLanes = kWidth<double>;
 
-// f at origin + offset for the roots first .. first + kRootLanes - 1.
-[[gnu::noinline]] inline SecularSums secular_sums(const Secular& f, int64_t first, Vec<double> origin,
-                                                  Vec<double> offset) {
+// f at origin + offset for the roots first .. first + kRootLanes - 1. Not inlined: within its caller the compiler runs
+// out of registers.
+template <typename T>
+[[gnu::noinline]] SecularSums secular_sums(const Secular<T>& f, int64_t first, Vec<double> origin, Vec<double> offset) {
   SecularSums sums;
-  const auto inverse_of = [&](int64_t j) { return reciprocal((broadcast(f.d[j]) - origin) - offset); };
+  const auto inverse_of = [&](int64_t j) { return reciprocal<T>((f.d[j] - origin) - offset); };
   for (int64_t j = 0; j < first; ++j) {
     const Vec<double> inverse = inverse_of(j), term = f.squares[j] * inverse;
     sums.left += term;
@@ -49,9 +54,8 @@ constexpr int kRootLanes = kWidth<double>;
   }
   const int64_t end = smaller(first + kRootLanes, f.order);
   for (int64_t j = first; j < end; ++j) {
-    const Vec<double> inverse = inverse_of(j), term = f.squares[j] * inverse;
+    const Vec<double> inverse = inverse_of(j), term = f.squares[j] * inverse, zero{};
     const Mask<double> is_right = first_lanes<double>(static_cast<int>(j - first));
-    const Vec<double> zero{};
     sums.left += is_right ? zero : term;
     sums.left_slope += is_right ? zero : term * inverse;
     sums.right += is_right ? term : zero;
@@ -72,27 +76,23 @@ inline Vec<double> lower_root(Vec<double> a, Vec<double> b, Vec<double> c) {
   return (a > zero ? 2 * b : a - root) / (a > zero ? a + root : 2 * c);
 }
 
-// Roots first .. first + kRootLanes - 1 (those beyond the last repeat it). False when one was not found.
-inline bool secular_roots(const Secular& f, double tolerance, int64_t first, SecularRoots roots) {
+// Roots first .. first + kRootLanes - 1. False when one was not found.
+template <typename T>
+bool secular_roots(const Secular<T>& f, int64_t first, SecularRoots roots) {
   constexpr int kMostSteps = 80;
-  Vec<double> below{}, above{}, square_below{}, square_above{};
-  Mask<double> is_last{};
-  for (int lane = 0; lane < kRootLanes; ++lane) {
-    const int64_t i = smaller(first + lane, f.order - 1);
-    below[lane] = f.d[i];
-    square_below[lane] = f.squares[i];
-    // The last root is below d + rho |z|^2, which takes the place of a pole of no weight.
-    is_last[lane] = i == f.order - 1 ? -1 : 0;
-    above[lane] = i == f.order - 1 ? f.d[i] + f.rho : f.d[i + 1];
-    square_above[lane] = i == f.order - 1 ? 0 : f.squares[i + 1];
-  }
-  const Vec<double> zero{}, rho_inverse = broadcast(1 / f.rho);
-  const Vec<double> gap = is_last ? broadcast(f.rho) : above - below, half = 0.5 * gap;
+  // f counts as 0 below kTolerance times its terms. Convergence is quadratic: after a step of the relative size
+  // kLastStep nothing is left to correct.
+  constexpr double kTolerance = sizeof(T) == 4 ? 0x1p-30 : 0x1p-52, kLastStep = sizeof(T) == 4 ? 0x1p-19 : 0x1p-30;
+  const Vec<double> zero{}, rho = broadcast(f.rho), rho_inverse = broadcast(1 / f.rho);
+  const Vec<double> below = load(f.d + first), above = load(f.d + first + 1);
+  const Mask<double> is_last = first_lanes<double>(static_cast<int>(smaller(f.order - 1 - first, kRootLanes))) == 0;
+  const Vec<double> gap = is_last ? rho : above - below, half = 0.5 * gap;
 
   // The value at the middle of the interval tells the nearer pole; the two poles next to the root with all the others
   // taken from the middle give the starting point.
   const SecularSums middle = secular_sums(f, first, below, half);
   const Vec<double> value = rho_inverse + middle.left + middle.right;
+  const Vec<double> square_below = load(f.squares + first), square_above = load(f.squares + first + 1);
   const Mask<double> in_upper_half = value < zero, from_above = in_upper_half & ~is_last;
   const Vec<double> origin = from_above ? above : below;
   Vec<double> low = in_upper_half ? (from_above ? -half : half) : zero;
@@ -103,62 +103,73 @@ inline bool secular_roots(const Secular& f, double tolerance, int64_t first, Sec
   Vec<double> offset = lower_root(a, b, others);
   offset = (offset > low) & (offset < high) ? offset : 0.5 * (low + high);
 
-  const Vec<double> to_below = below - origin, to_above = (is_last ? gap : above - origin);
-  Mask<double> is_found{};
-  for (int step = 0; step < kMostSteps; ++step) {
+  const Vec<double> to_below = below - origin, to_above = is_last ? gap : above - origin;
+  const int count = static_cast<int>(smaller(f.order - first, kRootLanes));
+  Mask<double> is_found = ~first_lanes<double>(count);
+  for (int step = 0; step < kMostSteps && !all<double>(is_found); ++step) {
     const SecularSums sums = secular_sums(f, first, origin, offset);
     const Vec<double> w = rho_inverse + sums.left + sums.right, slope = sums.left_slope + sums.right_slope;
-    const Vec<double> noise = 8 * (sums.right - sums.left) + rho_inverse + absolute<double>(offset) * slope;
-    is_found |= absolute<double>(w) <= tolerance * noise;
-    if (all<double>(is_found)) break;
+    const Vec<double> terms = 8 * (sums.right - sums.left) + rho_inverse + absolute<double>(offset) * slope;
+    is_found |= absolute<double>(w) <= kTolerance * terms;
     low = w < zero ? offset : low;
     high = w < zero ? high : offset;
     const Vec<double> left = to_below - offset, right = to_above - offset;
     const Vec<double> c = w - left * sums.left_slope - right * sums.right_slope;
-    Vec<double> next = offset + lower_root((left + right) * w - left * right * slope, left * right * w, c);
-    next = (next > low) & (next < high) ? next : 0.5 * (low + high);
+    const Vec<double> change = lower_root((left + right) * w - left * right * slope, left * right * w, c);
+    const Vec<double> next = offset + change, middle_of_bracket = 0.5 * (low + high);
+    const Mask<double> is_inside = (next > low) & (next < high);
+    offset = is_found ? offset : is_inside ? next : middle_of_bracket;
+    is_found |= is_inside & (absolute<double>(change) <= kLastStep * absolute<double>(next));
     // A bracket of two neighbouring numbers cannot shrink any more.
-    is_found |= (next <= low) | (next >= high);
-    offset = is_found ? offset : next;
+    is_found |= (middle_of_bracket <= low) | (middle_of_bracket >= high);
   }
-  for (int lane = 0; lane < kRootLanes && first + lane < f.order; ++lane) {
-    roots.origin[first + lane] = first + lane + (from_above[lane] ? 1 : 0);
+  const IntVec<double> from = from_above ? IntVec<double>{} + 1 : IntVec<double>{};
+  for (int lane = 0; lane < count; ++lane) {
+    roots.origin[first + lane] = first + lane + from[lane];
     roots.offset[first + lane] = offset[lane];
   }
   return all<double>(is_found);
 }
 
-inline bool solve_secular(const Secular& f, double tolerance, SecularRoots roots) {
+template <typename T>
+bool solve_secular(const Secular<T>& f, SecularRoots roots) {
   bool all_found = true;
-  for (int64_t i = 0; i < f.order; i += kRootLanes) all_found &= secular_roots(f, tolerance, i, roots);
+  for (int64_t i = 0; i < f.order; i += kRootLanes) all_found &= secular_roots(f, i, roots);
   return all_found;
 }
 
 // z becomes the vector for which the computed roots x are exact (Loewner; Gu and Eisenstat, SIAM J. Matrix Anal. Appl.
 // 15 (1994)), up to a common factor: of that matrix the eigenvectors are orthogonal to working accuracy,
 //   z_j^2 = prod_{i < j} (x_i - d_j) / (d_i - d_j)  prod_{j <= i < n-1} (x_i - d_j) / (d_{i+1} - d_j)  (x_{n-1} - d_j).
-// d is readable to a whole vector beyond its end.
-inline void correct_update_vector(const Secular& f, SecularRoots roots, double* z) {
+template <typename T>
+void correct_update_vector(const Secular<T>& f, SecularRoots roots, double* z) {
+  // The poles are well apart (see deflation): the product of four gaps is far from underflow.
+  constexpr int64_t kAtATime = 4;
   const int64_t n = f.order;
   const double* d = f.d;
   for (int64_t first = 0; first < n; first += kRootLanes) {
     const Vec<double> dj = load(d + first);
     const auto to_root = [&](int64_t i) { return (d[roots.origin[i]] - dj) + roots.offset[i]; };
     Vec<double> product = to_root(n - 1);
-    // The poles are well apart (see deflation): the product of four gaps is far from underflow.
-    constexpr int64_t kAtATime = 4;
-    for (int64_t i = 0; i < n - 1;) {
-      const int64_t end = smaller(i + kAtATime, n - 1);
-      Vec<double> numerator = broadcast(1.0), denominator = numerator;
-      for (; i < end; ++i) {
-        // Lanes j <= i take the pole above root i, the others the one below.
-        const Mask<double> at_most_i =
-            first_lanes<double>(static_cast<int>(smaller(larger(i - first + 1, 0), kRootLanes)));
-        numerator *= to_root(i);
-        denominator *= (at_most_i ? broadcast(d[i + 1]) : broadcast(d[i])) - dj;
+    // The factors of the roots begin .. end - 1, of which the gap to pole_of(i) is the denominator.
+    const auto multiply = [&](int64_t begin, int64_t end, const auto& pole_of) {
+      for (int64_t i = begin; i < end;) {
+        Vec<double> numerator = to_root(i), denominator = pole_of(i) - dj;
+        const int64_t stop = smaller(i + kAtATime, end);
+        for (++i; i < stop; ++i) {
+          numerator *= to_root(i);
+          denominator *= pole_of(i) - dj;
+        }
+        product *= numerator * reciprocal<double>(denominator);
       }
-      product *= numerator / denominator;
-    }
+    };
+    const int64_t middle = smaller(first, n - 1), end = smaller(first + kRootLanes, n - 1);
+    multiply(0, middle, [&](int64_t i) { return broadcast(d[i]); });
+    // Lanes j <= i take the pole above root i, the others the one below.
+    multiply(middle, end, [&](int64_t i) {
+      return first_lanes<double>(static_cast<int>(i - first + 1)) ? broadcast(d[i + 1]) : broadcast(d[i]);
+    });
+    multiply(end, n - 1, [&](int64_t i) { return broadcast(d[i + 1]); });
     const Vec<double> size = cpu::square_root(absolute<double>(product));
     const int count = static_cast<int>(smaller(kRootLanes, n - first));
     store_first(z + first, copy_sign<double>(size, load_first(z + first, count)), count);

@@ -9,8 +9,8 @@ inline float square_root(float x) { return __builtin_sqrtf(x); }
 inline double square_root(double x) { return __builtin_sqrt(x); }
 inline float magnitude(float x) { return __builtin_fabsf(x); }
 inline double magnitude(double x) { return __builtin_fabs(x); }
-inline int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
-inline int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
+constexpr int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
+constexpr int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
 inline double larger(double x, double y) { return x > y ? x : y; }
 
 constexpr int64_t round_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }

@@ -50,8 +50,11 @@ inline __m256i first_quads(int count) {
   return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
 }
 
-// 1 / v to about an ulp, v normal and its inverse too.
-inline Vec<double> reciprocal(Vec<double> v) { return 1 / v; }
+// 1 / v to an ulp of T, v normal and its inverse too.
+template <typename T>
+inline Vec<double> reciprocal(Vec<double> v) {
+  return 1 / v;
+}
 
 // The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.
 inline Vec<float> load_first(const float* from, int count) { return _mm256_maskload_ps(from, first_words(count)); }

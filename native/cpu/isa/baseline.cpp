@@ -36,8 +36,11 @@ inline Vec<double> square_root(Vec<double> v) {
   return v;
 }
 
-// 1 / v to about an ulp, v normal and its inverse too.
-inline Vec<double> reciprocal(Vec<double> v) { return 1 / v; }
+// 1 / v to an ulp of T, v normal and its inverse too.
+template <typename T>
+inline Vec<double> reciprocal(Vec<double> v) {
+  return 1 / v;
+}
 
 inline Vec<float> reciprocal(Vec<float> v) { return 1.0f / v; }
 inline Vec<float> reciprocal_root(Vec<float> v) { return 1.0f / square_root(v); }
