@@ -53,7 +53,7 @@ export interface EighResult {
  * The component of largest magnitude of every eigenvector is positive. Any scale is legal. An asymmetry above
  * sqrt(ulp) max|A| is a failure ('not_symmetric'), and so is a non-finite element. Bounds, in LAPACK's scaled ratios:
  * |A V - V diag(w)| / (n ulp |A|) < 10 and |V^T V - I| / (n ulp) < 10. About 9 n^3 flop (at most 5 n^3
- * from n = 96 on), 4/3 n^3 without vectors.
+ * from n = 64 to 96 on), 4/3 n^3 without vectors.
  *
  * `report.residual` is |A z - V diag(w) V^T z| / (|A|_F |z|) for one random z, `condition` max|w| / min|w|.
  * `refresh` saves most of the work on a matrix that changes slowly.

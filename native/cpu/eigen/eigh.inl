@@ -15,8 +15,10 @@ namespace kronroot::cpu {
 namespace {
 namespace eigen {
 
-// From this order on divide and conquer is faster.
-constexpr int64_t kDivided = 96;
+// From these orders on divide and conquer is faster, with vectors and for values alone: its secular equation gains most
+// from wide vectors.
+constexpr int64_t kDivided = kVectorBytes == 64 ? 64 : 96;
+constexpr int64_t kDividedValues = kVectorBytes == 64 ? 128 : 256;
 
 template <typename T>
 constexpr double kUlp = sizeof(T) == 4 ? 0x1p-23 : 0x1p-52;
@@ -156,7 +158,7 @@ int64_t eigh_workspace(int64_t n, bool vectors) {
   TridiagonalForm<T>(n, pieces);
   if (vectors && n < kDivided) RotatedWorkspace<T>(n, pieces);
   if (vectors && n >= kDivided) DividedWorkspace<T>(n, pieces);
-  if (!vectors && n >= kDivided) DividedValuesWorkspace(n, pieces);
+  if (!vectors && n >= kDividedValues) DividedValuesWorkspace(n, pieces);
   return pieces.bytes() / int64_t{sizeof(T)};
 }
 
@@ -169,7 +171,7 @@ int64_t eigh(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* 
   copy_to_storage(n, a, form.matrix.data);
   if (!tridiagonalise(form.matrix, form.d, form.e, form.tau, form.workspace, cancel)) return kCancelled;
   int64_t sweeps;
-  if (vectors == nullptr && n < kDivided) {
+  if (vectors == nullptr && n < kDividedValues) {
     sweeps = ql_values(n, form.d, form.e, kUlp<T>, cancel);
     sort_indices(n, form.d, form.order);
   } else if (vectors == nullptr) {

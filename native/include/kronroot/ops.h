@@ -59,7 +59,7 @@ typedef struct kr_gram_options {
  * Bounds (LAPACK's scaled ratios, 1-norms): |A V - V diag(w)| / (n ulp |A|) < 10, |V^T V - I| / (n ulp) < 10.
  * Report: residual = |A z - V diag(w) V^T z|_2 / (|A|_F |z|_2) for one random sign vector z (NaN for values only),
  *   condition = max|w| / min|w|, iterations = QL sweeps.
- * Cost with vectors: about 9 n^3 flop below order 96, by rotations; from there on at most 14/3 n^3, by divide and
+ * Cost with vectors: about 9 n^3 flop, by rotations; from order 64 (AVX-512) or 96 on at most 14/3 n^3, by divide and
  *   conquer, less where eigenvalues deflate. Without vectors: 4/3 n^3. Workspace a thread: 4 n^2 elements with vectors,
  *   2 n^2 without, and a few hundred KiB.
  * Refresh: with refresh other than NONE `vectors` (not NULL) holds on entry an eigenbasis Q of an earlier, similar
