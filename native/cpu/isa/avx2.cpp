@@ -30,6 +30,12 @@ inline bool any(Mask<T> mask) {
 inline Vec<float> square_root(Vec<float> v) { return _mm256_sqrt_ps(v); }
 inline Vec<double> square_root(Vec<double> v) { return _mm256_sqrt_pd(v); }
 
+// 1 / v to an ulp of T, v normal and its inverse too.
+template <typename T>
+inline Vec<double> reciprocal(Vec<double> v) {
+  return 1 / v;
+}
+inline Vec<double> reciprocal(Vec<double> v) { return 1 / v; }
 inline Vec<float> reciprocal(Vec<float> v) { return 1.0f / v; }
 inline Vec<float> reciprocal_root(Vec<float> v) { return 1.0f / square_root(v); }
 inline Vec<double> reciprocal_root(Vec<double> v) { return 1.0 / square_root(v); }
@@ -48,12 +54,6 @@ inline __m256i first_words(int count) {
 }
 inline __m256i first_quads(int count) {
   return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
-}
-
-// 1 / v to an ulp of T, v normal and its inverse too.
-template <typename T>
-inline Vec<double> reciprocal(Vec<double> v) {
-  return 1 / v;
 }
 
 // The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.

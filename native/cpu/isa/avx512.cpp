@@ -40,6 +40,7 @@ inline Vec<double> reciprocal(Vec<double> v) {
   return fma(fma(-v, better, one), better, better);
 }
 
+inline Vec<double> reciprocal(Vec<double> v) { return reciprocal<double>(v); }
 inline Vec<float> reciprocal(Vec<float> v) {
   const Vec<float> one = broadcast(1.0f), estimate = _mm512_maskz_rcp14_ps(0xffff, v);
   return fma(fma(-v, estimate, one), estimate, estimate);

@@ -41,7 +41,7 @@ template <typename T>
 inline Vec<double> reciprocal(Vec<double> v) {
   return 1 / v;
 }
-
+inline Vec<double> reciprocal(Vec<double> v) { return 1 / v; }
 inline Vec<float> reciprocal(Vec<float> v) { return 1.0f / v; }
 inline Vec<float> reciprocal_root(Vec<float> v) { return 1.0f / square_root(v); }
 inline Vec<double> reciprocal_root(Vec<double> v) { return 1.0 / square_root(v); }

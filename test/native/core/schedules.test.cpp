@@ -190,8 +190,8 @@ TEST("minimax_schedule: the condition rounded up, the same object for all thread
   for (auto& each : seen) threads.emplace_back([&each] { each = &minimax_schedule(3, 3456.0, 1e-6); });
   for (std::thread& each : threads) each.join();
   for (const auto* each : seen) EXPECT(each == seen[0]);
-  EXPECT(seen[0] == &minimax_schedule(3, 5000.0, 1e-6));
-  EXPECT(seen[0] != &minimax_schedule(3, 5001.0, 1e-6));
-  EXPECT_NEAR(distance(*seen[0], 3, 1 / 5000.0), 0, 1e-6);
+  EXPECT(seen[0] == &minimax_schedule(3, 3981.0, 1e-6));
+  EXPECT(seen[0] != &minimax_schedule(3, 3982.0, 1e-6));
+  EXPECT_NEAR(distance(*seen[0], 3, 1 / 3981.0), 0, 1e-6);
   EXPECT(!minimax_schedule(2, HUGE_VAL, 1e-6).empty());
 }
