@@ -45,8 +45,7 @@ struct LaneSystem {
   T* diagonal;                 // of it
   LaneFactor<T> factor;        // of A + epsilon I
   Wide<T>* signs;              // the probe z
-
-  T* powers;  // two full matrices, for relative ridges
+  T* powers;                   // two full matrices, where the ridge is relative
 
   LaneSystem(int64_t n, int32_t ridge, LaneMemory<T>& memory) : order(n) {
     a = memory.vectors(n * (n + 1) / 2);
