@@ -81,7 +81,7 @@ Mask<T> order_values(int64_t n, const T* d, const IntVec<T>* from, const LaneInp
   const Vec<T> first = power_of_two<T>(half), second = power_of_two<T>(exponent - half);
   Mask<T> overflown{};
   for (int64_t q = 0; q < n; ++q) {
-    const Vec<T> value = gather(d, from[q] * W + lane) * first * second;
+    const Vec<T> value = gather(d, from[q] * W + lane) * first * second + Vec<T>{};  // never -0
     overflown |= ~(value - value == Vec<T>{});
     store(values + q * W, value);
   }

@@ -41,7 +41,8 @@ void signs_of(LanePanels<T> panels, T* signs) {
   }
 }
 
-// out[(i * stride + q) * width]: component i of the eigenvector at place q.
+// out[(i * stride + q) * width]: component i of the eigenvector at place q. Zeros become positive: the identity, which
+// a lane rotates by while others turn, makes +0 of -0.
 template <typename T>
 void order_vectors(LanePanels<T> panels, const T* signs, const IntVec<T>* from, T* out, int64_t stride) {
   constexpr typename Bits<T>::type W = kWidth<T>;
@@ -50,7 +51,7 @@ void order_vectors(LanePanels<T> panels, const T* signs, const IntVec<T>* from, 
     const Vec<T> sign = gather(signs, from[q] * W + lane);
     const IntVec<T> column = from[q] * (kRows * W) + lane;
     for (int64_t i = 0; i < panels.order; ++i) {
-      store(out + (i * stride + q) * W, sign * gather(panels.at(i, 0), column));
+      store(out + (i * stride + q) * W, sign * gather(panels.at(i, 0), column) + Vec<T>{});
     }
   }
 }
