@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 
 #include "kernels.hpp"
 #include "scratch.hpp"
@@ -11,17 +12,26 @@ namespace kronroot::cpu {
 
 template <typename T>
 void multiply(const Kernels<T>& kernels, const Product<T>& product) {
+  const int64_t workspace = kernels.gemm_workspace(product);
+  if (workspace == 0) {
+    kernels.gemm(product, nullptr);
+    return;
+  }
   Scratch scratch;
-  kernels.gemm(product, scratch.take<T>(kernels.gemm_workspace(product)));
+  kernels.gemm(product, scratch.take<T>(workspace));
 }
 
-// Parts into which the rows of every product of a batch are split, so that a batch smaller than the number of threads
-// keeps all of them busy. Any split gives the same bits: gemm computes each element alike wherever its tile starts.
+// Parts into which the rows of every product of a batch are split, so that a batch of few large products gives every
+// thread the same number of parts. Any split gives the same bits: gemm computes each element alike wherever its tile
+// starts.
 inline int64_t row_parts(int64_t batch, int threads, int64_t rows, double flops) {
   constexpr double kWorthSplitting = 2.0 * 256 * 256 * 256;
   constexpr int64_t kFewestRows = 64;
-  if (batch == 0 || batch >= threads || flops < kWorthSplitting) return 1;
-  return std::clamp<int64_t>((threads + batch - 1) / batch, 1, std::max<int64_t>(1, rows / kFewestRows));
+  // A larger batch loses less to threads that wait for the last product than to the packing of B for every part.
+  constexpr int64_t kFewRounds = 8;
+  if (batch == 0 || batch >= kFewRounds * threads || flops < kWorthSplitting) return 1;
+  const int64_t even = threads / std::gcd(batch, int64_t{threads});
+  return std::clamp<int64_t>(even, 1, std::max<int64_t>(1, rows / kFewestRows));
 }
 
 }  // namespace kronroot::cpu

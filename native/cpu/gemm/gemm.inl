@@ -14,14 +14,19 @@ namespace kronroot::cpu {
 namespace {
 
 // A packed panel of B, kMaxDepth x kTileColumns, takes 32 KB at most and stays in the L1 cache; the packed block of B,
-// kMaxDepth x kBlockColumns, takes half of an L2 cache of 1 MB, the block of A an eighth.
+// kMaxDepth x kBlockColumns, takes half of an L2 cache of 2 MB, the block of A a sixteenth.
 constexpr int64_t kMaxDepth = 256;
-constexpr int64_t kBlockBytes = 2048;
+constexpr int64_t kBlockBytes = 4096;
 template <typename T>
 constexpr int64_t kBlockColumns = kBlockBytes / int64_t{sizeof(T)};
 constexpr int64_t kBlockRows = 16 * kTileRows;
 static_assert(kBlockRows % kTileColumns<float> == 0 && kBlockColumns<float> % kTileColumns<float> == 0,
               "the blocks of panels on the diagonal are not divided");
+
+// Rows of a packed panel on the stack.
+constexpr int64_t kSmallDepth = 32;
+// Of B read in place: it stays in the L1 cache, or almost.
+constexpr int64_t kSmallBytes = 40 * 1024;
 
 inline int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -40,10 +45,9 @@ struct GemmPlan {
 template <typename T>
 GemmPlan plan_gemm(const Product<T>& p) {
   GemmPlan plan;
-  const int64_t blocks = p.k > kMaxDepth ? ceil_divide(p.k, kMaxDepth) : 1;
-  plan.depth = ceil_divide(p.k, blocks);
+  plan.depth = p.k > kMaxDepth ? ceil_divide(p.k, ceil_divide(p.k, kMaxDepth)) : p.k;
   // Packing pays when every panel is read by several rows of tiles.
-  plan.packs_b = p.transpose_b || p.m > 2 * kTileRows;
+  plan.packs_b = p.transpose_b || (p.m > 2 * kTileRows && p.k * p.b_stride * int64_t{sizeof(T)} > kSmallBytes);
   constexpr int64_t kFarApart = 2048;  // bytes: half a page
   plan.copies_a = p.a_stride * int64_t{sizeof(T)} >= kFarApart && p.n > 2 * kTileColumns<T>;
   // One cache line is added, so that successive rows start in different cache sets.
@@ -56,8 +60,15 @@ GemmPlan plan_gemm(const Product<T>& p) {
   return plan;
 }
 
+// Whether the product is left to multiply_small; then B as it lies suits a tile, or its transpose fits on the stack.
+template <typename T>
+bool is_small(const Product<T>& p) {
+  return p.m <= 2 * kTileRows && p.n <= kTileColumns<T> && p.k <= (p.transpose_b ? kSmallDepth : kMaxDepth);
+}
+
 template <typename T>
 int64_t gemm_workspace(const Product<T>& product) {
+  if (is_small(product)) return 0;
   const GemmPlan plan = plan_gemm(product);
   return plan.b_elements + plan.a_elements;
 }
@@ -91,12 +102,18 @@ void add_to_diagonal(const Product<T>& p, T gamma, int64_t row, int64_t rows, in
   for (int64_t i = first; i < last; ++i) p.c[i * (p.c_stride + 1)] += gamma;
 }
 
+// X X^T or X^T X: both halves of a block on the diagonal are sums of the same products in the same order.
+template <typename T>
+bool is_symmetric_throughout(const Product<T>& p) {
+  return p.a == p.b && p.a_stride == p.b_stride && p.transpose_a != p.transpose_b && p.beta == 0;
+}
+
 // Rows [row, row_end) of the panel of columns that starts at `column` <= row, to where they belong above the diagonal:
 // while they lie in the cache. The panel's block on the diagonal is not divided between two calls.
 template <typename T>
 void mirror_panel(const Product<T>& p, int64_t row, int64_t row_end, int64_t column, int64_t columns) {
   if (row == column) {
-    mirror(smaller(columns, row_end - row), p.c + row * (p.c_stride + 1), p.c_stride);
+    mirror(columns, p.c + row * (p.c_stride + 1), p.c_stride, !is_symmetric_throughout(p));
     row += columns;
   }
   transpose(row_end - row, columns, p.c + row * p.c_stride + column, p.c_stride, p.c + column * p.c_stride + row,
@@ -106,14 +123,15 @@ void mirror_panel(const Product<T>& p, int64_t row, int64_t row_end, int64_t col
 // One column of tiles: rows [row, row_end) of the panel that starts at `column`. The rows are shared out evenly, since
 // a tile of one row takes as long as one of four.
 template <typename T>
-void compute_panel(const Product<T>& p, Tile<T> tile, int64_t row, int64_t row_end, int64_t column, int64_t columns,
+void compute_panel(const Product<T>& p, Tile<T>& tile, int64_t row, int64_t row_end, int64_t column, int64_t columns,
                    bool b_in_place) {
   constexpr int kStep = kWidth<T>;
   const int64_t rows = row_end - row, tiles = ceil_divide(rows, kTileRows);
   const int all_vectors = columns > kStep ? 2 : 1;
   const int ragged_count = static_cast<int>(columns - (all_vectors - 1) * kStep);
+  const int64_t fewest = tiles == 1 ? rows : rows / tiles, longer = rows - fewest * tiles;
   for (int64_t t = 0; t < tiles; ++t) {
-    const int tile_rows = static_cast<int>(rows / tiles + (t < rows % tiles));
+    const int tile_rows = static_cast<int>(fewest + (t < longer));
     int vectors = all_vectors;
     tile.last_count = ragged_count;
     if (p.triangle == Triangle::mirrored && vectors == 2 && row + tile_rows <= column + kStep) {
@@ -129,41 +147,72 @@ void compute_panel(const Product<T>& p, Tile<T> tile, int64_t row, int64_t row_e
   }
 }
 
+// The tile at the origin of C, the whole depth of A and B read in place.
 template <typename T>
-void gemm(const Product<T>& p, T* workspace) {
+Tile<T> first_tile(const Product<T>& p) {
+  return {.depth = p.k,
+          .a = p.a,
+          .a_row_step = p.transpose_a ? 1 : p.a_stride,
+          .a_depth_step = p.transpose_a ? p.a_stride : 1,
+          .b = p.b,
+          .b_step = p.b_stride,
+          .d = p.d == nullptr ? p.c : p.d,
+          .d_stride = p.d == nullptr ? p.c_stride : p.d_stride,
+          .c = p.c,
+          .c_stride = p.c_stride,
+          .alpha = p.alpha,
+          .beta = p.beta,
+          .gamma = p.gamma,
+          .last_count = 0};
+}
+
+// One panel of a tile or two, which takes less time than the blocks would take to plan.
+template <typename T>
+void multiply_small(const Product<T>& p) {
+  if (p.m == 0 || p.n == 0) return;
+  alignas(64) T packed_b[kSmallDepth * kTileColumns<T>];
+  Tile<T> tile = first_tile(p);
+  if (p.transpose_b) {
+    pack_transposed_panel(p.k, p.n, p.b, p.b_stride, packed_b);
+    tile.b = packed_b;
+    tile.b_step = kTileColumns<T>;
+  }
+  compute_panel(p, tile, 0, p.m, 0, p.n, !p.transpose_b);
+  if (p.triangle == Triangle::mirrored) mirror_panel(p, 0, p.m, 0, p.n);
+}
+
+template <typename T>
+[[gnu::noinline]] void multiply_blocks(const Product<T>& p, T* workspace) {
   const GemmPlan plan = plan_gemm(p);
   T* const packed_b = workspace;
   T* const copied_a = workspace + plan.b_elements;
   const bool lower_only = p.triangle == Triangle::mirrored;
+  const Tile<T> first = first_tile(p);
   for (int64_t jc = 0; jc < p.n; jc += kBlockColumns<T>) {
     const int64_t columns = smaller(p.n - jc, kBlockColumns<T>);
     int64_t k = 0;
     do {  // once when k = 0: beta D + gamma I is due all the same
       const int64_t depth = smaller(p.k - k, plan.depth);
+      const bool ends = k + depth >= p.k;
       if (plan.packs_b) pack_b(p, k, depth, jc, columns, packed_b);
+      Tile<T> tile = first;
+      tile.depth = depth;
+      if (plan.packs_b) tile.b_step = kTileColumns<T>;
+      if (k > 0) {
+        tile.d_stride = p.c_stride;
+        tile.beta = 1;
+        tile.gamma = 0;
+      }
+      const T* const d = k > 0 ? p.c : first.d;
       for (int64_t ic = lower_only ? jc : 0; ic < p.m; ic += kBlockRows) {
         const int64_t rows = smaller(p.m - ic, kBlockRows);
-        const T* a = p.transpose_a ? p.a + k * p.a_stride + ic : p.a + ic * p.a_stride + k;
-        int64_t a_stride = p.a_stride;
+        const T* a = p.a + ic * first.a_row_step + k * first.a_depth_step;
         if (plan.copies_a) {
-          copy_block(p.transpose_a ? depth : rows, p.transpose_a ? rows : depth, a, a_stride, copied_a,
+          copy_block(p.transpose_a ? depth : rows, p.transpose_a ? rows : depth, a, p.a_stride, copied_a,
                      plan.copy_stride);
           a = copied_a;
-          a_stride = plan.copy_stride;
+          (p.transpose_a ? tile.a_depth_step : tile.a_row_step) = plan.copy_stride;
         }
-        Tile<T> tile;
-        tile.depth = depth;
-        tile.a_row_step = p.transpose_a ? 1 : a_stride;
-        tile.a_depth_step = p.transpose_a ? a_stride : 1;
-        tile.b_step = plan.packs_b ? kTileColumns<T> : p.b_stride;
-        const bool starts = k == 0, ends = k + depth >= p.k;
-        const bool adds_d = starts && p.d != nullptr;
-        const T* const d = adds_d ? p.d : p.c;
-        tile.d_stride = adds_d ? p.d_stride : p.c_stride;
-        tile.c_stride = p.c_stride;
-        tile.alpha = p.alpha;
-        tile.beta = starts ? p.beta : T{1};
-        tile.gamma = starts ? p.gamma : T{0};
         for (int64_t j = 0; j < columns; j += kTileColumns<T>) {
           const int64_t column = jc + j;
           const int64_t panel_columns = smaller(columns - j, kTileColumns<T>);
@@ -180,6 +229,11 @@ void gemm(const Product<T>& p, T* workspace) {
       k += depth;
     } while (k < p.k);
   }
+}
+
+template <typename T>
+void gemm(const Product<T>& p, T* workspace) {
+  is_small(p) ? multiply_small(p) : multiply_blocks(p, workspace);
 }
 
 }  // namespace

@@ -25,13 +25,14 @@ inline void mirror_diagonal(T* c, int64_t stride, int rows, std::integer_sequenc
   }
 }
 
+// With_diagonal: the blocks on the diagonal too, which are left alone where they are symmetric already.
 template <typename T>
-void mirror(int64_t n, T* c, int64_t stride) {
+void mirror(int64_t n, T* c, int64_t stride, bool with_diagonal) {
   constexpr int kStep = kWidth<T>;
   for (int64_t i = 0; i < n; i += kStep) {
     const int rows = static_cast<int>(n - i < kStep ? n - i : kStep);
     transpose<T>(rows, i, c + i * stride, stride, c + i, stride);
-    mirror_diagonal(c + i * (stride + 1), stride, rows, std::make_integer_sequence<int, kStep>{});
+    if (with_diagonal) mirror_diagonal(c + i * (stride + 1), stride, rows, std::make_integer_sequence<int, kStep>{});
   }
 }
 

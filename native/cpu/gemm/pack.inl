@@ -38,11 +38,12 @@ void pack_panel(int64_t depth, int64_t columns, const T* b, int64_t stride, T* p
   }
 }
 
-// The same panel, of which b holds the transpose: `columns` rows of `depth` elements.
+// The same panel, of which b holds the transpose: `columns` rows of `depth` elements. A vector without columns is left
+// as it was.
 template <typename T>
 void pack_transposed_panel(int64_t depth, int64_t columns, const T* b, int64_t stride, T* panel) {
   constexpr int kStep = kWidth<T>;
-  for (int64_t j = 0; j < kTileColumns<T>; j += kStep) {
+  for (int64_t j = 0; j < columns; j += kStep) {
     for (int64_t k = 0; k < depth; k += kStep) {
       const int count = depth - k < kStep ? static_cast<int>(depth - k) : kStep;
       Vec<T> block[kStep];

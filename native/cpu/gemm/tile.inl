@@ -32,6 +32,48 @@ struct Tile {
   int last_count;  // columns in the last vector of a row, 1 .. width
 };
 
+// C = alpha sums + beta D. Whole: the last vector of a row is not ragged. What the compiler thinks the stores might
+// overwrite is read before the first of them.
+template <bool Whole, bool ReadsD, typename T, int Rows, int Vectors>
+[[gnu::always_inline]] inline void store_tile(const Tile<T>& tile, const Vec<T> (&sums)[Rows][Vectors]) {
+  constexpr int kStep = kWidth<T>;
+  const Vec<T> alpha = broadcast(tile.alpha), beta = broadcast(tile.beta);
+  const int64_t d_stride = tile.d_stride, c_stride = tile.c_stride;
+  const int last_count = tile.last_count;
+  const T* d = tile.d;
+  T* c = tile.c;
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r, c += c_stride, d += d_stride) {
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) {
+      const bool ragged = !Whole && v == Vectors - 1;
+      const int64_t j = v * kStep;
+      Vec<T> result = alpha * sums[r][v];
+      if constexpr (ReadsD) {
+        result = fma(alpha, sums[r][v], beta * (ragged ? load_first(d + j, last_count) : load(d + j)));
+      }
+      if (ragged) {
+        store_first(c + j, result, last_count);
+      } else {
+        store(c + j, result);
+      }
+    }
+  }
+}
+
+// C is fetched while the sums are formed, where they take long enough and the matrices are too large for the L1 cache.
+constexpr int64_t kPrefetchDepth = 128;
+
+template <int Rows, int Vectors, typename T>
+[[gnu::always_inline]] inline void prefetch_tile(const Tile<T>& tile) {
+  constexpr int kForWriting = 1;
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) __builtin_prefetch(tile.c + r * tile.c_stride + v * kWidth<T>, kForWriting);
+  }
+}
+
 // Every element of C is the same chain of depth fma, whatever tile it lies in: results do not depend on the tiling.
 // RaggedB: B is read in place and must not be touched beyond last_count.
 template <typename T, int Rows, int Vectors, bool RaggedB>
@@ -42,6 +84,7 @@ void compute_tile(const Tile<T>& tile) {
   const int last_count = tile.last_count;
   const T* a = tile.a;
   const T* b = tile.b;
+  if (tile.depth >= kPrefetchDepth) prefetch_tile<Rows, Vectors>(tile);
   for (int64_t k = tile.depth; k > 0; --k, a += a_depth_step, b += b_step) {
     Vec<T> row_of_b[Vectors];
 #pragma GCC unroll 2
@@ -56,21 +99,10 @@ void compute_tile(const Tile<T>& tile) {
       for (int v = 0; v < Vectors; ++v) sums[r][v] = fma(element_of_a, row_of_b[v], sums[r][v]);
     }
   }
-  const Vec<T> alpha = broadcast(tile.alpha), beta = broadcast(tile.beta);
-  const bool whole = last_count == kStep, reads_d = tile.beta != 0;
-#pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 2
-    for (int v = 0; v < Vectors; ++v) {
-      const T* d = tile.d + r * tile.d_stride + v * kStep;
-      T* c = tile.c + r * tile.c_stride + v * kStep;
-      if (v < Vectors - 1 || whole) {
-        store(c, reads_d ? fma(alpha, sums[r][v], beta * load(d)) : alpha * sums[r][v]);
-      } else {
-        store_first(c, reads_d ? fma(alpha, sums[r][v], beta * load_first(d, last_count)) : alpha * sums[r][v],
-                    last_count);
-      }
-    }
+  if (last_count == kStep) {
+    tile.beta == 0 ? store_tile<true, false>(tile, sums) : store_tile<true, true>(tile, sums);
+  } else {
+    tile.beta == 0 ? store_tile<false, false>(tile, sums) : store_tile<false, true>(tile, sums);
   }
 }
 

@@ -56,6 +56,16 @@ void check_threads(const KernelSet& set) {
     }
     check(same_bits(kron_of(set, a, b, 1).data(), kron_of(set, a, b, threads).data()), name, "kron_apply by threads");
   }
+  // Three products on two threads, or four: each of them is split.
+  Batch<T> three(3, 257, 257);
+  random.fill(three);
+  for (const int threads : {2, 4}) {
+    check(same_bits(product(set, three, three, false, false, 1).data(),
+                    product(set, three, three, false, false, threads).data()),
+          name, "matmul of few by threads");
+    check(same_bits(gram_of(set, three, KR_SIDE_LEFT, 1).data(), gram_of(set, three, KR_SIDE_LEFT, threads).data()),
+          name, "gram of few by threads");
+  }
   // Small matrices are shared out over the batch.
   Batch<T> many(257, 23, 23);
   random.fill(many);

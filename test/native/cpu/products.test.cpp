@@ -17,14 +17,18 @@ struct Shape {
   int64_t m, n, k;
 };
 
-// Every small size, and sizes around the edges of tiles (8, 16, 32), of the depth of a K block (256) and of the rows
-// and columns of a cache block (128, 256, 512).
+// Every small size, and sizes around the edges of tiles (8, 16, 32), of B that is read in place (40 KB), of the depth
+// of a K block (256) and of the rows and columns of a cache block (128, 512, 1024).
 std::vector<Shape> shapes() {
   std::vector<Shape> all;
   for (int64_t s = 0; s <= 20; ++s) all.insert(all.end(), {{s, s, s}, {3, s, 7}, {s, 5, 2}});
   for (int64_t s : {31, 32, 33, 63, 64, 65}) all.insert(all.end(), {{s, s, s}, {s, 7, 20}, {9, s, 31}, {17, 33, s}});
   for (int64_t s : {127, 128, 129}) all.insert(all.end(), {{s, 40, 33}, {21, s, 35}, {20, 21, s}, {s, s, s}});
   for (int64_t s : {255, 256, 257, 513}) all.insert(all.end(), {{s, 24, 19}, {18, s, 17}, {19, 35, s}, {257, s, 5}});
+  for (int64_t s : {69, 70, 71, 98, 99, 100}) all.insert(all.end(), {{s, s, s}, {40, s, 33}});
+  for (int64_t s : {1023, 1024, 1025}) all.insert(all.end(), {{17, s, 3}});
+  // Products of one panel, around the limits of its depth.
+  for (int64_t s : {32, 33, 256, 257}) all.insert(all.end(), {{16, 32, s}, {17, 32, s}, {12, 16, s}});
   // Rows of A that lie so far apart that it is copied: in place, and transposed.
   all.insert(all.end(), {{40, 70, 600}, {600, 70, 40}, {150, 90, 530}});
   return all;
