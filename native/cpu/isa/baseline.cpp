@@ -1,4 +1,9 @@
-// The kernels for every machine: 16-byte vectors of the compiler's vector extension (SSE on x86-64-v2), no intrinsics.
+// The kernels for every machine: 16-byte vectors of the compiler's vector extension (SSE on x86-64-v2, NEON on
+// AArch64), and no intrinsics but the fused operation of NEON.
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 #include "../kernels.hpp"
 
 namespace kronroot::cpu {
@@ -12,14 +17,23 @@ constexpr int kVectorBytes = 16;
 namespace kronroot::cpu {
 namespace {
 
+#if defined(__aarch64__)
+// 8 rows x 2 vectors of accumulators: half of the 32 registers, and a fused instruction by one element of A.
+constexpr int kTileRows = 8;
+
+// a b + c, rounded once. Said outright: of alpha s + beta c the compiler may fuse either product, in every tile anew.
+inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return vfmaq_f32(c, a, b); }
+inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) { return vfmaq_f64(c, a, b); }
+#else
 // 4 rows x 2 vectors of accumulators: without a fused instruction every product needs a register too.
 constexpr int kTileRows = 4;
 
-// a b + c; whether it is rounded once or twice is the machine's choice, the same for every element.
+// a b + c, rounded twice.
 template <typename V>
 inline V fma(V a, V b, V c) {
   return a * b + c;
 }
+#endif
 
 template <typename T>
 inline bool any(Mask<T> mask) {
