@@ -1,5 +1,5 @@
 // Builds the C++ tests with CMake into build-cmake/<preset> and runs them. Prints `N passed, N failed` last.
-// Usage: node scripts/test-native.mjs [--preset dev|asan-ubsan|tsan]
+// Usage: node scripts/test-native.mjs [--preset dev|asan-ubsan|tsan|aarch64]
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -15,10 +15,14 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-const missing = ['cmake', 'ninja'].filter((tool) => spawnSync(tool, ['--version']).error)
+const crosses = values.preset === 'aarch64'
+const emulator = crosses ? ['qemu-aarch64'] : []
+const tools = ['cmake', 'ninja', ...(crosses ? ['aarch64-linux-gnu-g++', ...emulator] : [])]
+const packages = ['cmake', 'ninja-build', ...(crosses ? ['g++-aarch64-linux-gnu', 'qemu-user'] : [])]
+const missing = tools.filter((tool) => spawnSync(tool, ['--version']).error)
 if (missing.length > 0) {
   console.log(
-    `C++ tests skipped: no ${missing.join(' and no ')} on the PATH (Debian: apt-get install cmake ninja-build)`,
+    `C++ tests skipped: no ${missing.join(' and no ')} on the PATH (Debian: apt-get install ${packages.join(' ')})`,
   )
   console.log('0 passed, 0 failed')
   process.exit(0)
@@ -33,7 +37,8 @@ for (const name of binaries.sort()) {
   const path = resolve(folder, 'test', name)
   const stat = statSync(path)
   if (!stat.isFile() || (stat.mode & 0o111) === 0) continue
-  const { stdout, stderr, status } = spawnSync(path, [], { encoding: 'utf8', maxBuffer: 1 << 28 })
+  const [command, ...args] = [...emulator, path]
+  const { stdout, stderr, status } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
   const counts = /(\d+) passed, (\d+) failed\s*$/.exec(stdout)
   const crashed = !counts || (status !== 0 && Number(counts[2]) === 0)
   passed += counts ? Number(counts[1]) : 0
