@@ -120,31 +120,40 @@ void mirror_panel(const Product<T>& p, int64_t row, int64_t row_end, int64_t col
             p.c_stride);
 }
 
-// One column of tiles: rows [row, row_end) of the panel that starts at `column`. The rows are shared out evenly, since
-// a tile of one row takes as long as one of four.
-template <typename T>
-void compute_panel(const Product<T>& p, Tile<T>& tile, int64_t row, int64_t row_end, int64_t column, int64_t columns,
-                   bool b_in_place) {
-  constexpr int kStep = kWidth<T>;
-  const int64_t rows = row_end - row, tiles = ceil_divide(rows, kTileRows);
-  const int all_vectors = columns > kStep ? 2 : 1;
-  const int ragged_count = static_cast<int>(columns - (all_vectors - 1) * kStep);
-  const int64_t fewest = tiles == 1 ? rows : rows / tiles, longer = rows - fewest * tiles;
+// Rows [row, row_end) of the panel that starts at `column`, tile by tile from the one given. The rows are shared out
+// evenly, since a tile of one row takes as long as one of four.
+template <int Vectors, typename T>
+void compute_rows(const Product<T>& p, Tile<T>& tile, int64_t row, int64_t row_end, int64_t column, int64_t columns,
+                  bool b_in_place) {
+  const int64_t rows = row_end - row, tiles = ceil_divide(rows, kMostRows<Vectors>);
+  const int64_t fewest = tiles <= 1 ? rows : rows / tiles, longer = rows - fewest * tiles;
+  tile.last_count = static_cast<int>(columns - (Vectors - 1) * kWidth<T>);
+  const bool ragged_b = b_in_place && tile.last_count < kWidth<T>;
   for (int64_t t = 0; t < tiles; ++t) {
     const int tile_rows = static_cast<int>(fewest + (t < longer));
-    int vectors = all_vectors;
-    tile.last_count = ragged_count;
-    if (p.triangle == Triangle::mirrored && vectors == 2 && row + tile_rows <= column + kStep) {
-      vectors = 1;  // the second vector lies above the diagonal
-      tile.last_count = kStep;
-    }
-    tile_kernel<T>(tile_rows, vectors, b_in_place && tile.last_count < kStep)(tile);
+    tile_kernel<T, Vectors>(tile_rows, ragged_b)(tile);
     if (tile.gamma != 0) add_to_diagonal(p, tile.gamma, row, tile_rows, column, columns);
     tile.a += tile_rows * tile.a_row_step;
     tile.d += tile_rows * tile.d_stride;
     tile.c += tile_rows * tile.c_stride;
     row += tile_rows;
   }
+}
+
+// One column of tiles: rows [row, row_end), for the lower triangle without the vectors that lie above the diagonal.
+template <typename T>
+void compute_panel(const Product<T>& p, Tile<T>& tile, int64_t row, int64_t row_end, int64_t column, int64_t columns,
+                   bool b_in_place) {
+  constexpr int64_t kStep = kWidth<T>;
+  if (columns <= kStep) {
+    compute_rows<1>(p, tile, row, row_end, column, columns, b_in_place);
+    return;
+  }
+  if (p.triangle == Triangle::mirrored && row == column) {
+    compute_rows<1>(p, tile, row, row + kStep, column, kStep, b_in_place);
+    row += kStep;
+  }
+  compute_rows<2>(p, tile, row, row_end, column, columns, b_in_place);
 }
 
 // The tile at the origin of C, the whole depth of A and B read in place.

@@ -82,10 +82,14 @@ void compute_tile(const Tile<T>& tile) {
   Vec<T> sums[Rows][Vectors] = {};
   const int64_t a_row_step = tile.a_row_step, a_depth_step = tile.a_depth_step, b_step = tile.b_step;
   const int last_count = tile.last_count;
-  const T* a = tile.a;
+  // One pointer for four rows: with one for all, every row's offset takes a register, and there are not so many.
+  constexpr int kRowsAPointer = 4;
+  const T* a[(Rows + kRowsAPointer - 1) / kRowsAPointer];
+#pragma GCC unroll 4
+  for (int r = 0; r < Rows; r += kRowsAPointer) a[r / kRowsAPointer] = tile.a + r * a_row_step;
   const T* b = tile.b;
   if (tile.depth >= kPrefetchDepth) prefetch_tile<Rows, Vectors>(tile);
-  for (int64_t k = tile.depth; k > 0; --k, a += a_depth_step, b += b_step) {
+  for (int64_t k = tile.depth; k > 0; --k, b += b_step) {
     Vec<T> row_of_b[Vectors];
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) {
@@ -94,10 +98,12 @@ void compute_tile(const Tile<T>& tile) {
     }
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
-      const Vec<T> element_of_a = broadcast(a[r * a_row_step]);
+      const Vec<T> element_of_a = broadcast(a[r / kRowsAPointer][r % kRowsAPointer * a_row_step]);
 #pragma GCC unroll 2
       for (int v = 0; v < Vectors; ++v) sums[r][v] = fma(element_of_a, row_of_b[v], sums[r][v]);
     }
+#pragma GCC unroll 4
+    for (int r = 0; r < Rows; r += kRowsAPointer) a[r / kRowsAPointer] += a_depth_step;
   }
   if (last_count == kStep) {
     tile.beta == 0 ? store_tile<true, false>(tile, sums) : store_tile<true, true>(tile, sums);
@@ -109,18 +115,21 @@ void compute_tile(const Tile<T>& tile) {
 template <typename T>
 using TileKernel = void (*)(const Tile<T>&);
 
-template <typename T, int... Rows>
-inline TileKernel<T> tile_kernel_of(int rows, int vectors, bool ragged_b, std::integer_sequence<int, Rows...>) {
-  static constexpr TileKernel<T> kKernels[kTileVectors][2][sizeof...(Rows)] = {
-      {{compute_tile<T, Rows + 1, 1, false>...}, {compute_tile<T, Rows + 1, 1, true>...}},
-      {{compute_tile<T, Rows + 1, 2, false>...}, {compute_tile<T, Rows + 1, 2, true>...}}};
-  return kKernels[vectors - 1][ragged_b][rows - 1];
+// Rows of a full tile: as many accumulators, whether a row takes one vector or two.
+template <int Vectors>
+constexpr int kMostRows = kTileRows* kTileVectors / Vectors;
+
+template <typename T, int Vectors, int... Rows>
+inline TileKernel<T> tile_kernel_of(int rows, bool ragged_b, std::integer_sequence<int, Rows...>) {
+  static constexpr TileKernel<T> kKernels[2][sizeof...(Rows)] = {{compute_tile<T, Rows + 1, Vectors, false>...},
+                                                                 {compute_tile<T, Rows + 1, Vectors, true>...}};
+  return kKernels[ragged_b][rows - 1];
 }
 
-// The kernel for 1 <= rows <= kTileRows, 1 <= vectors <= kTileVectors.
-template <typename T>
-inline TileKernel<T> tile_kernel(int rows, int vectors, bool ragged_b) {
-  return tile_kernel_of<T>(rows, vectors, ragged_b, std::make_integer_sequence<int, kTileRows>{});
+// The kernel for 1 <= rows <= kMostRows<vectors>.
+template <typename T, int Vectors>
+inline TileKernel<T> tile_kernel(int rows, bool ragged_b) {
+  return tile_kernel_of<T, Vectors>(rows, ragged_b, std::make_integer_sequence<int, kMostRows<Vectors>>{});
 }
 
 }  // namespace
