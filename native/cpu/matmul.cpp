@@ -3,6 +3,7 @@
 #include "../core/matrix.hpp"
 #include "batch_loop.hpp"
 #include "device.hpp"
+#include "prefetch.hpp"
 #include "product.hpp"
 
 namespace kronroot::cpu {
@@ -19,6 +20,10 @@ kr_code run(const kr_call* call, const kr_matmul_options& options, const kr_batc
     const int64_t matrix = index / parts, part = index % parts;
     const int64_t row = m * part / parts, row_end = m * (part + 1) / parts;
     const Matrix<T> from_a = matrix_of<T>(a, matrix), from_b = matrix_of<T>(b, matrix), to = matrix_of<T>(c, matrix);
+    if (c.batch > 1) {
+      prefetch(from_a);
+      prefetch(from_b);
+    }
     Product<T> product;
     product.m = row_end - row;
     product.n = n;

@@ -62,7 +62,7 @@ template <bool Whole, bool ReadsD, typename T, int Rows, int Vectors>
 }
 
 // C is fetched while the sums are formed, where they take long enough and the matrices are too large for the L1 cache.
-constexpr int64_t kPrefetchDepth = 128;
+constexpr int64_t kPrefetchDepth = 64;
 
 template <int Rows, int Vectors, typename T>
 [[gnu::always_inline]] inline void prefetch_tile(const Tile<T>& tile) {
