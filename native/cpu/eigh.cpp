@@ -15,6 +15,7 @@
 #include "device.hpp"
 #include "eigen/lanes.hpp"
 #include "eigh_refresh.hpp"
+#include "pool.hpp"
 #include "scratch.hpp"
 #include "symmetric_input.hpp"
 
@@ -116,6 +117,19 @@ bool all_finite(int64_t n, const T* values) {
   return std::all_of(values, values + n, [](T value) { return std::isfinite(value); });
 }
 
+void run_on_pool(int64_t count, void* object, void (*body)(void* object, int64_t index)) {
+  auto each = [&](int64_t index) { body(object, index); };
+  // Nothing was run where there was no memory for the loop.
+  if (parallel_for(count, static_cast<int>(count), nullptr, each) == Loop::out_of_memory) {
+    for (int64_t index = 0; index < count; ++index) each(index);
+  }
+}
+
+// A matrix gets the threads that a small batch leaves idle.
+Execution execution_of(const kr_call* call, int64_t batch) {
+  return {call->cancel, static_cast<int>(std::max<int64_t>(1, call->device->threads / batch)), run_on_pool};
+}
+
 // What is left when values and vectors are there but for scale and sign: w and v to the outputs, and the report.
 template <typename T>
 kr_report finish(kr_report report, int64_t n, int exponent, T* w, const T* v, Probe<T>& probe, Matrix<T> values,
@@ -134,8 +148,8 @@ kr_report finish(kr_report report, int64_t n, int exponent, T* w, const T* v, Pr
 
 // One matrix; vectors.data is null for values only.
 template <typename T>
-kr_report decompose(const kr_call* call, const kr_eigh_options& options, const Matrix<T>& a, Matrix<T> values,
-                    Matrix<T> vectors) {
+kr_report decompose(const kr_call* call, const kr_eigh_options& options, int64_t batch, const Matrix<T>& a,
+                    Matrix<T> values, Matrix<T> vectors) {
   const KernelSet& kernels = *call->device->kernels;
   const int64_t n = a.rows;
   if (n == 0) return answered(KR_METHOD_DIRECT);
@@ -165,7 +179,7 @@ kr_report decompose(const kr_call* call, const kr_eigh_options& options, const M
       report.iterations = 1;
       break;
     case Refreshed::declined: {
-      const int64_t sweeps = decompose_symmetric(kernels, n, 0, symmetric, w, v, call->cancel);
+      const int64_t sweeps = decompose_symmetric(kernels, n, 0, symmetric, w, v, execution_of(call, batch));
       if (sweeps < 0) return failed(sweeps == kCancelled ? KR_STATUS_CANCELLED : KR_STATUS_NOT_CONVERGED);
       report.iterations = static_cast<int32_t>(sweeps);
       break;
@@ -220,7 +234,7 @@ kr_code decompose_batch(const kr_call* call, const kr_eigh_options& options, con
                          });
   }
   return report_each(call, a.batch, flops, reports, [&](int64_t index) {
-    return decompose(call, options, matrix_of<T>(a, index), matrix_of<T>(values, index),
+    return decompose(call, options, a.batch, matrix_of<T>(a, index), matrix_of<T>(values, index),
                      vectors != nullptr ? matrix_of<T>(*vectors, index) : Matrix<T>{});
   });
 }
@@ -229,18 +243,19 @@ kr_code decompose_batch(const kr_call* call, const kr_eigh_options& options, con
 
 template <typename T>
 int64_t decompose_symmetric(const KernelSet& kernels, int64_t n, int exponent, T* a, T* values, T* vectors,
-                            const int32_t* cancel) {
+                            const Execution& execution) {
   const Kernels<T>& table = kernels_of<T>(kernels);
   Scratch scratch;
-  T* workspace = scratch.take<T>(table.eigh_workspace(n, vectors != nullptr));
+  T* workspace = scratch.take<T>(table.eigh_workspace(n, vectors != nullptr, execution.threads));
   scale_by_power_of_two(n * n, a, -exponent);
-  const int64_t sweeps = table.eigh(n, a, values, vectors, n, workspace, cancel);
+  const int64_t sweeps = table.eigh(n, a, values, vectors, n, workspace, execution);
   if (sweeps >= 0) scale_values(n, values, exponent);
   return sweeps;
 }
 
-template int64_t decompose_symmetric<float>(const KernelSet&, int64_t, int, float*, float*, float*, const int32_t*);
-template int64_t decompose_symmetric<double>(const KernelSet&, int64_t, int, double*, double*, double*, const int32_t*);
+template int64_t decompose_symmetric<float>(const KernelSet&, int64_t, int, float*, float*, float*, const Execution&);
+template int64_t decompose_symmetric<double>(const KernelSet&, int64_t, int, double*, double*, double*,
+                                             const Execution&);
 
 kr_code eigh(const kr_call* call, const kr_eigh_options* options, const kr_batch* a, const kr_batch* values,
              const kr_batch* vectors, kr_report* reports) {

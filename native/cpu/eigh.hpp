@@ -13,15 +13,14 @@ namespace kronroot::cpu {
 //   a           destroyed
 //   values      n, ascending; a value that is not representable in T after scaling back is +-infinity
 //   vectors     n x n, stride n, eigenvector j in column j, signs not fixed; nullptr for values only
-//   cancel      polled on the way; may be null
 // Takes its workspace from the thread's Scratch (std::bad_alloc). Returns as Kernels<T>::eigh.
 template <typename T>
 int64_t decompose_symmetric(const KernelSet& kernels, int64_t n, int exponent, T* a, T* values, T* vectors,
-                            const int32_t* cancel = nullptr);
+                            const Execution& execution = {});
 
 extern template int64_t decompose_symmetric<float>(const KernelSet&, int64_t, int, float*, float*, float*,
-                                                   const int32_t*);
+                                                   const Execution&);
 extern template int64_t decompose_symmetric<double>(const KernelSet&, int64_t, int, double*, double*, double*,
-                                                    const int32_t*);
+                                                    const Execution&);
 
 }  // namespace kronroot::cpu

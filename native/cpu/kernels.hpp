@@ -56,6 +56,14 @@ struct LaneSpectra;  // inverse_root/lanes.hpp
 struct LaneSchedules;
 struct LaneRoots;
 
+// What stops a long kernel, and the threads that it may share its work with. Results do not depend on them.
+struct Execution {
+  const int32_t* cancel = nullptr;
+  int threads = 1;
+  // Runs body(object, 0) .. body(object, count - 1), each once, on up to `count` threads, the calling one included.
+  void (*run)(int64_t count, void* object, void (*body)(void* object, int64_t index)) = nullptr;
+};
+
 // What an eigensolver returns in place of a number of sweeps.
 constexpr int64_t kNotConverged = -1;
 constexpr int64_t kCancelled = -2;
@@ -73,14 +81,14 @@ struct Kernels {
   // The workspace is 64-byte aligned. Results do not depend on anything but the product.
   void (*gemm)(const Product<T>& product, T* workspace);
 
-  // Elements of T that eigh needs as workspace.
-  int64_t (*eigh_workspace)(int64_t n, bool vectors);
+  // Elements of T that eigh needs as workspace, on that many threads.
+  int64_t (*eigh_workspace)(int64_t n, bool vectors, int threads);
   // Symmetric eigendecomposition of one finite, exactly symmetric matrix whose largest magnitude is 0 or in [1/2, 1)
   // (callers scale). `a` (n x n, stride n) is destroyed. values ascending; vectors n x n with stride
   // vectors_stride, eigenvector j in column j, signs not yet fixed; or nullptr.
-  // Returns the number of QL sweeps; or kNotConverged, or kCancelled where *cancel (may be null) was set on the way:
-  // outputs then hold garbage.
-  int64_t (*eigh)(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace, const int32_t* cancel);
+  // Returns the number of QL sweeps; or kNotConverged, or kCancelled: outputs then hold garbage.
+  int64_t (*eigh)(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace,
+                  const Execution& execution);
 
   // `count` rows and `columns` columns of x.
   void (*eliminate)(const Elimination<T>& system, int64_t count, int64_t columns);

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "../gemm/gemm.inl"
-#include "cancellation.inl"
+#include "execution.inl"
 #include "pieces.inl"
 
 namespace kronroot::cpu {
@@ -28,16 +28,22 @@ constexpr int64_t slab_rows(int64_t n) {
 
 template <typename T>
 struct BackTransformationWorkspace {
-  T* factors;   // S of every block
-  T* products;  // R Y, then the Gram matrix of Y
+  T* factors;  // S of every block
+  // For every thread:
+  T* products;  // R Y, and the Gram matrix of Y
   T* combined;  // (R Y) S
   T* gemm;
+  int64_t products_size;
+  int64_t gemm_size;
 
-  BackTransformationWorkspace(int64_t n, Pieces& pieces)
+  BackTransformationWorkspace(int64_t n, int threads, Pieces& pieces)
       : factors(pieces.take<T>(round_up(n, kCompact) * kCompact)),
-        products(pieces.take<T>(larger(slab_rows<T>(n), kCompact) * kCompact)),
-        combined(pieces.take<T>(slab_rows<T>(n) * kCompact)),
-        gemm(pieces.take<T>(gemm_workspace_limit<T>(n))) {}
+        products_size(larger(slab_rows<T>(n), kCompact) * kCompact),
+        gemm_size(round_up(gemm_workspace_limit<T>(n), 64)) {
+    products = pieces.take<T>(threads * products_size);
+    combined = pieces.take<T>(threads * products_size);
+    gemm = pieces.take<T>(threads * gemm_size);
+  }
 };
 
 template <typename T>
@@ -50,15 +56,17 @@ class BackTransformation {
   }
 
   // All n rows of r, eigenvectors of the tridiagonal matrix, become eigenvectors of the full one. False when cancelled.
-  bool apply(T* r, int64_t stride, const int32_t* cancel) const {
-    const int64_t slab = slab_rows<T>(y_.order);
-    for (int64_t row = 0; row < y_.order; row += slab) {
-      for (int64_t first = 0; first < y_.order; first += kCompact) {
-        if (is_cancelled(cancel)) return false;
-        apply_block(first, smaller(slab, y_.order - row), r + row * stride, stride);
+  bool apply(T* r, int64_t stride, const Execution& execution) const {
+    const int64_t fair = round_up((y_.order + execution.threads - 1) / execution.threads, 2 * kCompact);
+    const int64_t slab = smaller(slab_rows<T>(y_.order), fair), slabs = (y_.order + slab - 1) / slab;
+    const int64_t parts = y_.order < kWorthSharing ? 1 : smaller(slabs, execution.threads);
+    run_parts(execution, parts, [&](int64_t part) {
+      for (int64_t s = part; s < slabs; s += parts) {
+        const int64_t row = s * slab;
+        apply_blocks(part, smaller(slab, y_.order - row), r + row * stride, stride, execution.cancel);
       }
-    }
-    return true;
+    });
+    return !is_cancelled(execution.cancel);
   }
 
  private:
@@ -94,9 +102,17 @@ class BackTransformation {
     }
   }
 
-  void apply_block(int64_t first, int64_t rows, T* r, int64_t stride) const {
+  void apply_blocks(int64_t part, int64_t rows, T* r, int64_t stride, const int32_t* cancel) const {
+    for (int64_t first = 0; first < y_.order && !is_cancelled(cancel); first += kCompact) {
+      if (length(first) > 0) apply_block(part, first, rows, r, stride);
+    }
+  }
+
+  void apply_block(int64_t part, int64_t first, int64_t rows, T* r, int64_t stride) const {
     const int64_t m = count(first);
-    if (length(first) == 0) return;
+    T* const products = space_.products + part * space_.products_size;
+    T* const combined = space_.combined + part * space_.products_size;
+    T* const workspace = space_.gemm + part * space_.gemm_size;
     Product<T> product;
     product.m = rows;
     product.n = m;
@@ -106,32 +122,32 @@ class BackTransformation {
     product.b = y_.row(first);
     product.b_stride = y_.stride;
     product.transpose_b = true;
-    product.c = space_.products;
+    product.c = products;
     product.c_stride = kCompact;
-    gemm(product, space_.gemm);
+    gemm(product, workspace);
 
     Product<T> combine;
     combine.m = rows;
     combine.n = combine.k = m;
-    combine.a = space_.products;
+    combine.a = products;
     combine.b = factor(first);
-    combine.c = space_.combined;
+    combine.c = combined;
     combine.a_stride = combine.b_stride = combine.c_stride = kCompact;
-    gemm(combine, space_.gemm);
+    gemm(combine, workspace);
 
     Product<T> update;
     update.m = rows;
     update.n = length(first);
     update.k = m;
     update.alpha = -1;
-    update.a = space_.combined;
+    update.a = combined;
     update.a_stride = kCompact;
     update.b = y_.row(first);
     update.b_stride = y_.stride;
     update.beta = 1;
     update.c = r;
     update.c_stride = stride;
-    gemm(update, space_.gemm);
+    gemm(update, workspace);
   }
 
   Storage<T> y_;

@@ -22,12 +22,12 @@ struct DivideWorkspace {
   T* table;
   MergeWorkspace<T> merge;
 
-  DivideWorkspace(int64_t n, Pieces& pieces)
+  DivideWorkspace(int64_t n, int threads, Pieces& pieces)
       : cosines(pieces.take<double>(kLeaf)),
         sines(pieces.take<double>(kLeaf)),
         panels(pieces.take<T>(round_up(kLeaf, 4 * kWidth<T>) * (kLeaf + 2 * kMargin))),
         table(pieces.take<T>(Rotations<T>::table_size(kLeaf))),
-        merge(n, pieces) {}
+        merge(n, threads, pieces) {}
 };
 
 template <typename T, Extent kExtent>
@@ -37,14 +37,14 @@ class DivideAndConquer {
   // are left in d, eigenvector j (or its ends) in row j of `vectors`, which is zero before, and their ascending order
   // in `order`.
   DivideAndConquer(int64_t n, double* d, double* e, double ulp, Rows<T> vectors, int64_t* order,
-                   const DivideWorkspace<T>& space, const int32_t* cancel)
+                   const DivideWorkspace<T>& space, const Execution& execution)
       : n_(n),
         d_(d),
         e_(e),
         vectors_(vectors),
         order_(order),
         space_(space),
-        cancel_(cancel),
+        execution_(execution),
         deflation_(n, d, e, ulp) {
     // A few ulp of the norm are far below the n ulp that eigh may err by, and each one more deflates more.
     tolerance_ = 4 * ulp * deflation_.norm();
@@ -67,9 +67,10 @@ class DivideAndConquer {
     d_[middle] -= magnitude(coupling);
     if (const int64_t failure = solve(first, upper); failure != kSolved) return failure;
     if (const int64_t failure = solve(middle, count - upper); failure != kSolved) return failure;
-    if (is_cancelled(cancel_)) return kCancelled;
+    if (is_cancelled(execution_.cancel)) return kCancelled;
     const Rows<T> block{vectors_.row(first) + (kExtent == Extent::whole ? first : 0), vectors_.stride};
-    Merge<T, kExtent> merge(upper, count - upper, block, d_ + first, order_ + first, tolerance_, space_.merge);
+    Merge<T, kExtent> merge(upper, count - upper, block, d_ + first, order_ + first, tolerance_, space_.merge,
+                            execution_);
     return merge.run(coupling) ? kSolved : kNotConverged;
   }
 
@@ -78,8 +79,8 @@ class DivideAndConquer {
     for (int64_t i = 0; i < panels.count() * panels.size(); ++i) panels.data[i] = 0;
     for (int64_t j = 0; j < count; ++j) panels.row(j / panels.lanes, j)[j % panels.lanes] = 1;
     Rotations<T> rotations(panels, space_.table);
-    const int64_t sweeps =
-        ql_with_vectors(count, d_ + first, e_ + first, deflation_, space_.cosines, space_.sines, rotations, cancel_);
+    const int64_t sweeps = ql_with_vectors(count, d_ + first, e_ + first, deflation_, space_.cosines, space_.sines,
+                                           rotations, execution_.cancel);
     if (sweeps < 0) return sweeps;
     sweeps_ += sweeps;
     const auto component = [&](int64_t j, int64_t i) { return panels.row(i / panels.lanes, j)[i % panels.lanes]; };
@@ -102,7 +103,7 @@ class DivideAndConquer {
   Rows<T> vectors_;
   int64_t* order_;
   DivideWorkspace<T> space_;
-  const int32_t* cancel_;
+  const Execution& execution_;
   Deflation deflation_;
   double tolerance_;
   int64_t sweeps_ = 0;

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "back_transformation.inl"
-#include "cancellation.inl"
 #include "divide_and_conquer.inl"
+#include "execution.inl"
 #include "ql.inl"
 #include "reflectors.inl"
 #include "tridiagonal.inl"
@@ -117,23 +117,27 @@ struct DividedWorkspace {
   DivideWorkspace<T> divide;
   BackTransformationWorkspace<T> back;
 
-  DividedWorkspace(int64_t n, Pieces& pieces)
-      : rows{pieces.take<T>(storage_stride<T>(n) * n), storage_stride<T>(n)}, divide(n, pieces), back(n, pieces) {}
+  DividedWorkspace(int64_t n, int threads, Pieces& pieces)
+      : rows{pieces.take<T>(storage_stride<T>(n) * n), storage_stride<T>(n)},
+        divide(n, threads, pieces),
+        back(n, threads, pieces) {}
 };
 
 // V = Q Z; a and vectors serve as workspace on the way.
 template <typename T>
 int64_t divide_vectors(int64_t n, const TridiagonalForm<T>& form, DividedWorkspace<T> space, T* a, T* vectors,
-                       int64_t stride, const int32_t* cancel) {
+                       int64_t stride, const Execution& execution) {
   for (int64_t i = 0; i < n * space.rows.stride; ++i) space.rows.data[i] = 0;
   space.divide.merge.gathered = a;
   space.divide.merge.weights = {vectors, stride};
   space.divide.merge.gemm = space.back.gemm;
-  DivideAndConquer<T, Extent::whole> divide(n, form.d, form.e, kUlp<T>, space.rows, form.order, space.divide, cancel);
+  space.divide.merge.gemm_size = space.back.gemm_size;
+  DivideAndConquer<T, Extent::whole> divide(n, form.d, form.e, kUlp<T>, space.rows, form.order, space.divide,
+                                            execution);
   const int64_t sweeps = divide.run();
   if (sweeps < 0) return sweeps;
   const BackTransformation<T> back(form.matrix, form.tau, space.back);
-  if (!back.apply(space.rows.data, space.rows.stride, cancel)) return kCancelled;
+  if (!back.apply(space.rows.data, space.rows.stride, execution)) return kCancelled;
   write_vectors(n, space.rows, form.order, vectors, stride);
   return sweeps;
 }
@@ -142,45 +146,46 @@ struct DividedValuesWorkspace {
   Rows<double> ends;
   DivideWorkspace<double> divide;
 
-  DividedValuesWorkspace(int64_t n, Pieces& pieces) : ends{pieces.take<double>(2 * n), 2}, divide(n, pieces) {
+  DividedValuesWorkspace(int64_t n, Pieces& pieces) : ends{pieces.take<double>(2 * n), 2}, divide(n, 1, pieces) {
     divide.merge.gathered = pieces.take<double>(2 * n);
   }
 };
 
 inline int64_t divide_values(int64_t n, double* d, double* e, double ulp, int64_t* order,
-                             const DividedValuesWorkspace& space, const int32_t* cancel) {
-  return DivideAndConquer<double, Extent::ends>(n, d, e, ulp, space.ends, order, space.divide, cancel).run();
+                             const DividedValuesWorkspace& space, const Execution& execution) {
+  return DivideAndConquer<double, Extent::ends>(n, d, e, ulp, space.ends, order, space.divide, execution).run();
 }
 
 template <typename T>
-int64_t eigh_workspace(int64_t n, bool vectors) {
+int64_t eigh_workspace(int64_t n, bool vectors, int threads) {
   Pieces pieces(nullptr);
   TridiagonalForm<T>(n, pieces);
   if (vectors && n < kDivided) RotatedWorkspace<T>(n, pieces);
-  if (vectors && n >= kDivided) DividedWorkspace<T>(n, pieces);
+  if (vectors && n >= kDivided) DividedWorkspace<T>(n, threads, pieces);
   if (!vectors && n >= kDividedValues) DividedValuesWorkspace(n, pieces);
   return pieces.bytes() / int64_t{sizeof(T)};
 }
 
 // As Kernels<T>::eigh.
 template <typename T>
-int64_t eigh(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace, const int32_t* cancel) {
+int64_t eigh(int64_t n, T* a, T* values, T* vectors, int64_t vectors_stride, T* workspace, const Execution& execution) {
   if (n == 0) return 0;
   Pieces pieces(workspace);
   const TridiagonalForm<T> form(n, pieces);
   copy_to_storage(n, a, form.matrix.data);
-  if (!tridiagonalise(form.matrix, form.d, form.e, form.tau, form.workspace, cancel)) return kCancelled;
+  if (!tridiagonalise(form.matrix, form.d, form.e, form.tau, form.workspace, execution.cancel)) return kCancelled;
   int64_t sweeps;
   if (vectors == nullptr && n < kDividedValues) {
-    sweeps = ql_values(n, form.d, form.e, kUlp<T>, cancel);
+    sweeps = ql_values(n, form.d, form.e, kUlp<T>, execution.cancel);
     sort_indices(n, form.d, form.order);
   } else if (vectors == nullptr) {
     const DividedValuesWorkspace space(n, pieces);
-    sweeps = divide_values(n, form.d, form.e, kUlp<T>, form.order, space, cancel);
+    sweeps = divide_values(n, form.d, form.e, kUlp<T>, form.order, space, execution);
   } else if (n < kDivided) {
-    sweeps = rotate_vectors(n, form, RotatedWorkspace<T>(n, pieces), vectors, vectors_stride, cancel);
+    sweeps = rotate_vectors(n, form, RotatedWorkspace<T>(n, pieces), vectors, vectors_stride, execution.cancel);
   } else {
-    sweeps = divide_vectors(n, form, DividedWorkspace<T>(n, pieces), a, vectors, vectors_stride, cancel);
+    const DividedWorkspace<T> space(n, execution.threads, pieces);
+    sweeps = divide_vectors(n, form, space, a, vectors, vectors_stride, execution);
   }
   if (sweeps < 0) return sweeps;
   for (int64_t j = 0; j < n; ++j) values[j] = static_cast<T>(form.d[form.order[j]]);

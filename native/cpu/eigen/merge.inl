@@ -11,6 +11,7 @@
 
 #include "../gemm/gemm.inl"
 #include "../gemm/vector_operations.inl"
+#include "execution.inl"
 #include "pieces.inl"
 #include "secular.inl"
 
@@ -38,14 +39,17 @@ template <typename T>
 struct MergeWorkspace {
   T* gathered;      // n x n
   Rows<T> weights;  // n x n
-  T* gemm;
+  T* gemm;          // for every thread
+  int64_t gemm_size;
   double* z;
   double* poles;
   double* squares;
   double* offset;
   double* column_poles;
   double* column_z;
-  double* weight;
+  double* corrected;
+  double* row;  // for every thread
+  int64_t row_size;
   int64_t* origin;
   int64_t* sorted;
   int64_t* kept;
@@ -54,11 +58,13 @@ struct MergeWorkspace {
   int64_t* column;
 
   // gathered, weights and gemm are left to the caller: Extent::ends does with 2 n elements for the first.
-  MergeWorkspace(int64_t n, Pieces& pieces) : gathered(nullptr), weights{}, gemm(nullptr) {
+  MergeWorkspace(int64_t n, int threads, Pieces& pieces) : gathered(nullptr), weights{}, gemm(nullptr), gemm_size(0) {
     const int64_t whole = round_up(n, kRootLanes) + 2 * kRootLanes;
-    for (double** piece : {&z, &poles, &squares, &offset, &column_poles, &column_z, &weight}) {
+    for (double** piece : {&z, &poles, &squares, &offset, &column_poles, &column_z, &corrected}) {
       *piece = pieces.take<double>(whole);
     }
+    row_size = whole;
+    row = pieces.take<double>(threads * row_size);
     for (int64_t** piece : {&origin, &sorted, &kept, &deflated, &support, &column}) *piece = pieces.take<int64_t>(n);
   }
 };
@@ -95,7 +101,7 @@ class Merge {
   // order[0 .. n1 - 1], order[n1 ..] (counted from 0 in each half) their ascending orders; all three are overwritten by
   // those of the whole.
   Merge(int64_t n1, int64_t n2, Rows<T> vectors, double* d, int64_t* order, double tolerance,
-        const MergeWorkspace<T>& space)
+        const MergeWorkspace<T>& space, const Execution& execution)
       : n1_(n1),
         n_(n1 + n2),
         upper_width_(kExtent == Extent::whole ? n1 : 1),
@@ -104,7 +110,8 @@ class Merge {
         d_(d),
         order_(order),
         tolerance_(tolerance),
-        space_(space) {}
+        space_(space),
+        execution_(execution) {}
 
   // coupling: the element that couples the halves, rho u u^T = |coupling| (1, +-1)^T (1, +-1). False when a root of the
   // secular equation was not found.
@@ -232,11 +239,11 @@ class Merge {
     }
     for (int64_t q = 0; q < deflated_; ++q) {
       copy_elements(width_, vectors_.row(space_.deflated[q]), deflated_part().row(q));
-      space_.weight[q] = d_[space_.deflated[q]];
+      space_.corrected[q] = d_[space_.deflated[q]];
     }
     // From here on eigenvalue and eigenvector j < kept_ belong to root j, the deflated ones follow.
     for (int64_t q = 0; q < deflated_; ++q) {
-      d_[kept_ + q] = space_.weight[q];
+      d_[kept_ + q] = space_.corrected[q];
       copy_elements(width_, deflated_part().row(q), vectors_.row(kept_ + q));
     }
   }
@@ -248,62 +255,74 @@ class Merge {
     }
     const Secular<T> equation{kept_, space_.poles, space_.squares, rho_};
     const SecularRoots roots{space_.origin, space_.offset};
-    if (!solve_secular(equation, roots)) return false;
-    for (int64_t p = 0; p < kept_; ++p) space_.weight[p] = space_.z[space_.kept[p]];
-    correct_update_vector(equation, roots, space_.weight);
+    const int64_t parts = kExtent == Extent::whole && kept_ >= kWorthSharing ? execution_.threads : 1;
+    bool is_unsolved = false;
+    run_parts(execution_, parts, [&](int64_t part) {
+      if (!solve_secular(equation, roots, part, parts)) __atomic_store_n(&is_unsolved, true, __ATOMIC_RELAXED);
+    });
+    if (is_unsolved) return false;
+    for (int64_t p = 0; p < kept_; ++p) space_.corrected[p] = space_.z[space_.kept[p]];
+    correct_update_vector(equation, roots, space_.corrected);
     for (int64_t p = 0; p < kept_; ++p) {
       space_.column_poles[space_.column[p]] = space_.poles[p];
-      space_.column_z[space_.column[p]] = space_.weight[p];
+      space_.column_z[space_.column[p]] = space_.corrected[p];
       d_[p] = roots(space_.poles, p);
     }
-    for (int64_t i = 0; i < kept_; ++i) {
-      const double scale = form_weights(space_.poles[roots.origin[i]], roots.offset[i]);
-      if constexpr (kExtent == Extent::whole) {
-        T* row = space_.weights.row(i);
-        for (int64_t p = 0; p < kept_; ++p) row[p] = static_cast<T>(space_.weight[p] * scale);
-      } else {
-        vectors_.row(i)[0] = scale * dot(upper_only_ + both_, space_.weight, upper_part().data);
-        vectors_.row(i)[1] = scale * dot(kept_ - upper_only_, space_.weight + upper_only_, lower_part().data);
-      }
-    }
-    if constexpr (kExtent == Extent::whole) multiply();
+    run_parts(execution_, parts,
+              [&](int64_t part) { form_rows(roots, part, kept_ * part / parts, kept_ * (part + 1) / parts); });
     return true;
   }
 
+  // Rows first .. last - 1 of the eigenvectors: the weights times what was gathered.
+  void form_rows(SecularRoots roots, int64_t part, int64_t first, int64_t last) {
+    double* weights = space_.row + part * space_.row_size;
+    for (int64_t i = first; i < last; ++i) {
+      const double scale = form_weights(space_.poles[roots.origin[i]], roots.offset[i], weights);
+      if constexpr (kExtent == Extent::whole) {
+        T* row = space_.weights.row(i);
+        for (int64_t p = 0; p < kept_; ++p) row[p] = static_cast<T>(weights[p] * scale);
+      } else {
+        vectors_.row(i)[0] = scale * dot(upper_only_ + both_, weights, upper_part().data);
+        vectors_.row(i)[1] = scale * dot(kept_ - upper_only_, weights + upper_only_, lower_part().data);
+      }
+    }
+    if constexpr (kExtent == Extent::whole) multiply(part, first, last);
+  }
+
   // The weights z_p / (d_p - x) of the eigenvectors in that of root x = origin + offset; returns what normalises them.
-  double form_weights(double origin, double offset) {
+  double form_weights(double origin, double offset, double* weights) const {
     constexpr int kStep = kWidth<double>;
     Vec<double> squares{};
     for (int64_t p = 0; p < kept_; p += kStep) {
       const Vec<double> gap = (load(space_.column_poles + p) - origin) - offset;
       Vec<double> w = load(space_.column_z + p) * reciprocal<T>(gap);
       if (kept_ - p < kStep) w = first_lanes<double>(static_cast<int>(kept_ - p)) ? w : Vec<double>{};
-      store(space_.weight + p, w);
+      store(weights + p, w);
       squares = fma(w, w, squares);
     }
     return 1 / square_root(sum<double>(squares));
   }
 
-  // Rows j < kept_ of the eigenvectors: the weights times what was gathered.
-  void multiply() {
+  void multiply(int64_t part, int64_t first, int64_t last) const {
+    T* const workspace = space_.gemm + part * space_.gemm_size;
     Product<T> product;
-    product.m = kept_;
+    product.m = last - first;
     product.a_stride = space_.weights.stride;
     product.c_stride = vectors_.stride;
 
     product.n = product.b_stride = upper_width_;
     product.k = upper_only_ + both_;
-    product.a = space_.weights.data;
+    product.a = space_.weights.row(first);
     product.b = upper_part().data;
-    product.c = vectors_.data;
-    gemm(product, space_.gemm);
+    product.c = vectors_.row(first);
+    gemm(product, workspace);
 
     product.n = product.b_stride = width_ - upper_width_;
     product.k = kept_ - upper_only_;
-    product.a = space_.weights.data + upper_only_;
+    product.a = space_.weights.row(first) + upper_only_;
     product.b = lower_part().data;
-    product.c = vectors_.data + upper_width_;
-    gemm(product, space_.gemm);
+    product.c = vectors_.row(first) + upper_width_;
+    gemm(product, workspace);
   }
 
   void finish_order() {
@@ -321,6 +340,7 @@ class Merge {
   int64_t* order_;
   double tolerance_;
   MergeWorkspace<T> space_;
+  const Execution& execution_;
   double rho_ = 0;
   int64_t kept_ = 0, deflated_ = 0, upper_only_ = 0, both_ = 0;
 };

@@ -4,7 +4,7 @@
 // their width, and in f64 squares of f32-sized numbers neither overflow nor underflow.
 #pragma once
 
-#include "cancellation.inl"
+#include "execution.inl"
 #include "rotations.inl"
 
 namespace kronroot::cpu {

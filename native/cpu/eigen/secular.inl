@@ -131,10 +131,11 @@ bool secular_roots(const Secular<T>& f, int64_t first, SecularRoots roots) {
   return all<double>(is_found);
 }
 
+// Part `part` of `parts` of the roots.
 template <typename T>
-bool solve_secular(const Secular<T>& f, SecularRoots roots) {
+bool solve_secular(const Secular<T>& f, SecularRoots roots, int64_t part, int64_t parts) {
   bool all_found = true;
-  for (int64_t i = 0; i < f.order; i += kRootLanes) all_found &= secular_roots(f, i, roots);
+  for (int64_t i = part * kRootLanes; i < f.order; i += parts * kRootLanes) all_found &= secular_roots(f, i, roots);
   return all_found;
 }
 

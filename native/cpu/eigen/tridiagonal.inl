@@ -11,7 +11,7 @@
 // a mask. What lies beyond the active order is multiplied by the zero padding of v and w.
 #pragma once
 
-#include "cancellation.inl"
+#include "execution.inl"
 #include "storage.inl"
 
 namespace kronroot::cpu {

@@ -47,7 +47,7 @@ RootAttempt eigen_root(const RootProblem<T>& problem, T* x) {
   Work* values = scratch.take<Work>(n);
   double* wide = scratch.take<double>(n);
   std::copy_n(problem.symmetric, n * n, work);
-  const int64_t sweeps = decompose_symmetric(problem.kernels, n, 0, work, values, v, problem.cancel);
+  const int64_t sweeps = decompose_symmetric(problem.kernels, n, 0, work, values, v, {.cancel = problem.cancel});
   if (sweeps == kCancelled) attempt.outcome = RootAttempt::Outcome::cancelled;
   if (sweeps < 0) return attempt;
 

@@ -291,6 +291,20 @@ void check_batch(const KernelSet& set) {
   }
 }
 
+// A batch smaller than the number of threads shares each matrix among several, with the same bits.
+template <typename T>
+void check_sharing(const KernelSet& set) {
+  for (int64_t n : {300, 601}) {
+    const std::vector<T> a = rounded<T>(kronroot::test::lapack_type(13, n, precision_of<T>));
+    const Answer<T> alone = run(set, n, 1, a, true, 1);
+    for (int threads : {2, 3, 8}) {
+      const Answer<T> shared = run(set, n, 1, a, true, threads);
+      check(alone.vectors == shared.vectors && alone.values == shared.values, set, kTypeName<T>, "one matrix", n,
+            "bits on several threads", threads);
+    }
+  }
+}
+
 template <typename T>
 void check_edges(const KernelSet& set) {
   const auto expect = [&](bool holds, const char* what, double value = 0) {
@@ -391,6 +405,13 @@ TEST("cpu eigh: a matrix answers in a batch as it does alone, beside bad ones, o
 TEST("cpu eigh: one large matrix is cancelled in the middle") {
   for_each_isa(check_cancellation<float>);
   for_each_isa(check_cancellation<double>);
+}
+
+TEST("cpu eigh: one matrix has the same bits on any number of threads") {
+  for_each_isa([](const KernelSet& set, bool) {
+    check_sharing<float>(set);
+    check_sharing<double>(set);
+  });
 }
 
 TEST("cpu eigh: edges of range, symmetry, cancellation, order 0 and batch 0") {
