@@ -207,7 +207,7 @@ void decompose_group(const kr_call* call, const kr_eigh_options& options, const 
     if (op.input.status[l] != KR_STATUS_OK) {
       reports[l] = failed(op.input.status[l]);
     } else if (!op.answered[l]) {
-      reports[l] = decompose(call, options, matrix_of<T>(a, index), matrix_of<T>(values, index),
+      reports[l] = decompose(call, options, a.batch, matrix_of<T>(a, index), matrix_of<T>(values, index),
                              wants_vectors ? matrix_of<T>(*vectors, index) : Matrix<T>{});
     } else {
       reports[l] = answered(a.rows == 1 ? KR_METHOD_DIRECT : KR_METHOD_QL);

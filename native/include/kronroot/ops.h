@@ -146,15 +146,17 @@ typedef enum kr_ridge {
  * Ladder: a result with r > residual_bound (0 stands for 0.05) is discarded and the next rung tried: chosen method,
  *   eigh, eigh in f64. When none passes: KR_STATUS_NOT_CONVERGED and x untouched.
  * Bound: for condition <= 1e6 after the ridge, |X - X_exact|_F / |X_exact|_F is at most that of the f32 eigh route
- *   on the same input (f32, AUTO; 1.5 times it where AUTO takes eigh itself, whose path may be another), and <= 100 n
- * ulp condition for every method that reports OK. Report: condition = lambda_max / lambda_min of A + epsilon I (to a
- * digit where no eigenvalues are computed). Cost: EIGH about 10 n^3; MINIMAX (5K - 4) n^3 at p = 4, K = 4..7 iterations
- * for condition 1e2..1e6. COUPLED_NEWTON 4, HIGHER_ORDER 5, NEWTON_DB and CANS 6, RATIONAL 5 n^3 an iteration at p = 2,
- * CHEBYSHEV n^3 a degree. Small matrices: under AUTO and MINIMAX several in a call share vectors for p = 2, 3, .. 16
- * (f32 and f64), save those that the minimax root cannot answer; memory a thread 13 n^2 elements for each of the
- * matrices of a vector. Measured errors by method, p, condition and spectrum: docs/inverse-roots.md. Source: coupled
- * Newton: Guo and Higham, SIAM J. Matrix Anal. Appl. 28 (2006); minimax: composite minimax polynomials with the trough
- * capped, docs/algorithms.md; balanced residual: docs/algorithms.md.
+ *   on the same input (f32, AUTO; 1.5 times it where AUTO takes eigh itself, whose path may be another), and
+ *   <= 100 n ulp condition for every method that reports OK.
+ * Report: condition = lambda_max / lambda_min of A + epsilon I (to a digit where no eigenvalues are computed).
+ * Cost: EIGH about 10 n^3; MINIMAX (5K - 4) n^3 at p = 4, K = 4..7 iterations for condition 1e2..1e6.
+ *   COUPLED_NEWTON 4, HIGHER_ORDER 5, NEWTON_DB and CANS 6, RATIONAL 5 n^3 an iteration at p = 2, CHEBYSHEV n^3 a
+ *   degree.
+ * Small matrices: under AUTO and MINIMAX several in a call share vectors for p = 2, 3, .. 16 (f32 and f64), save those
+ *   that the minimax root cannot answer; memory a thread 8 n^2 elements for each of the matrices of a vector.
+ * Measured errors by method, p, condition and spectrum: docs/inverse-roots.md.
+ * Source: coupled Newton: Guo and Higham, SIAM J. Matrix Anal. Appl. 28 (2006); minimax: composite minimax
+ *   polynomials with the trough capped, docs/algorithms.md; balanced residual: docs/algorithms.md.
  */
 typedef struct kr_inverse_root_options {
   int32_t p_numerator;

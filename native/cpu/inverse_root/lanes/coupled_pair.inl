@@ -1,7 +1,7 @@
 // The pair of matrices of the coupled iteration (../coupled_pair.hpp), in lanes.
 #pragma once
 
-#include "product.inl"
+#include "block_product.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -13,7 +13,7 @@ class CoupledLanes {
   static constexpr int kMatrices = 6;
 
   // memory: kMatrices matrices.
-  CoupledLanes(const LaneSquare& shape, int p, T* memory) : shape_(shape), p_(p) {
+  CoupledLanes(const LaneBlocks& shape, int p, T* memory) : shape_(shape), p_(p) {
     for (T** each : {&m_, &x_, &factor_, &low_, &high_, &spare_}) {
       *each = memory;
       memory += elements_of<T>(shape);
@@ -25,10 +25,7 @@ class CoupledLanes {
 
   // P = c0 I + c1 M + c2 M^2
   void set_factor(Vec<T> c0, Vec<T> c1, Vec<T> c2) {
-    multiply_commuting_lanes(shape_, m_, m_, factor_, [&](Vec<T> square, int64_t i, int64_t j) {
-      const Vec<T> element = fma(c2, square, c1 * load(m_ + place_of<T>(shape_, i, j)));
-      return i == j ? element + c0 : element;
-    });
+    multiply_commuting_lanes<T>({shape_, m_, m_, factor_, m_, c2, c1, c0});
   }
 
   // X <- P, for X_0 = I; P is lost, so M is advanced first.
@@ -59,9 +56,7 @@ class CoupledLanes {
     b = old;
   }
 
-  void multiply(const T* a, const T* b, T* c) {
-    multiply_commuting_lanes(shape_, a, b, c, [](Vec<T> sum, int64_t, int64_t) { return sum; });
-  }
+  void multiply(const T* a, const T* b, T* c) { multiply_commuting_lanes<T>({shape_, a, b, c}); }
 
   // P^power, power >= 1: the binary digits of the power from the top.
   const T* raise_factor(int power) {
@@ -80,7 +75,7 @@ class CoupledLanes {
     return raised;
   }
 
-  LaneSquare shape_;
+  LaneBlocks shape_;
   int p_;
   T *m_, *x_, *factor_, *low_, *high_, *spare_;
 };

@@ -43,24 +43,32 @@ void run_steps(const LaneSchedules& given, int begin, int end, int first, Couple
 
 // The steps in f64 of lanes first .. first + kWidth<double>; M and X go to lanes of T.
 template <typename T>
-void run_wide_half(const LaneSquare& shape, const LaneSchedules& given, const T* s, int first, double* memory, T* m,
+void run_wide_half(const LaneSquare& square, const LaneSchedules& given, const T* s, int first, double* memory, T* m,
                    T* x) {
+  const LaneBlocks shape = {square.n};
   CoupledLanes<double> pair(shape, given.root, memory);
   const Vec<double> unit = load(given.unit + first), shift = load(given.shift + first);
-  for (int64_t i = 0; i < shape.n; ++i) {
-    for (int64_t j = 0; j < shape.n; ++j) {
-      const Vec<double> element = load_as_double(s + place_of<T>(shape, i, j) + first) * unit;
-      store(pair.m() + place_of<double>(shape, i, j), i == j ? element + shift : element);
-    }
-  }
+  double* const wide_m = pair.m();
+  for_each_place<double>(shape, [&](int64_t i, int64_t j, int64_t place) {
+    const Vec<double> element = load_as_double(s + place_of<T>(square, i, j) + first) * unit;
+    store(wide_m + place, i == j ? element + shift : element);
+  });
   run_steps(given, 0, given.wide_steps, first, pair);
-  for (int64_t i = 0; i < shape.n; ++i) {
-    for (int64_t j = 0; j < shape.n; ++j) {
-      const int64_t from = place_of<double>(shape, i, j), to = place_of<T>(shape, i, j) + first;
-      store_double(x + to, load(pair.x() + from));
-      store_double(m + to, load(pair.m() + from));
-    }
-  }
+  for_each_place<double>(shape, [&](int64_t, int64_t, int64_t place) {
+    T* const to = m + place * kHalves<T> + first;
+    store_double(to, load(pair.m() + place));
+    store_double(to + (x - m), load(pair.x() + place));
+  });
+}
+
+// Both triangles of x.
+template <typename T>
+void unpack(const LaneBlocks& shape, const T* x, const LaneSquare& square, T* to) {
+  for_each_place<T>(shape, [&](int64_t i, int64_t j, int64_t place) {
+    const Vec<T> element = load(x + place);
+    store(to + place_of<T>(square, i, j), element);
+    store(to + place_of<T>(square, j, i), element);
+  });
 }
 
 template <typename T>
@@ -71,32 +79,49 @@ inline void scale_lanes_by_powers(const LaneSquare& shape, const int* exponent, 
   for (int64_t i = 0; i < elements_of<T>(shape); i += kWidth<T>) store(x + i, load(x + i) * factor);
 }
 
-// In elements of T: two pairs of matrices, of which the one in f64 has room for the residual's vectors too.
+// What minimax_root_lanes needs, in elements of T: two pairs, of which the one in f64 gives its place to the result
+// and to the vectors of the residual when it has served.
+template <typename T>
+struct RootMemory {
+  int64_t pair, vectors, square;
+
+  explicit RootMemory(int64_t n)
+      : pair(CoupledLanes<T>::kMatrices * elements_of<T>(LaneBlocks{n})),
+        vectors(3 * n * kWidth<T>),
+        square(matrix_elements<T>(n)) {}
+  int64_t elements() const { return pair + (pair > vectors + square ? pair : vectors + square); }
+};
+
+// examine_root_lanes takes its memory from it too: a square and four vectors.
 template <typename T>
 int64_t minimax_root_lanes_workspace(int64_t n) {
-  return 2 * CoupledLanes<T>::kMatrices * matrix_elements<T>(n);
+  return RootMemory<T>(n).elements();
 }
 
 // s: as examine_root_lanes left it. Lanes that are wanted and pass their certificate are written.
 template <typename T>
 void minimax_root_lanes(const LaneSchedules& given, const T* s, const LaneGroup<T>& out, T* workspace,
                         LaneRoots& roots) {
-  const LaneSquare shape = lane_square(out.rows);
+  const LaneSquare square = lane_square(out.rows);
+  const LaneBlocks shape = {out.rows};
+  const RootMemory<T> memory(out.rows);
   CoupledLanes<T> pair(shape, given.root, workspace);
-  double* const wide = reinterpret_cast<double*>(workspace + CoupledLanes<T>::kMatrices * elements_of<T>(shape));
+  auto* const wide = reinterpret_cast<double*>(workspace + memory.pair);
   for (int half = 0; half < kHalves<T>; ++half) {
-    run_wide_half(shape, given, s, half * kWidth<double>, wide, pair.m(), pair.x());
+    run_wide_half(square, given, s, half * kWidth<double>, wide, pair.m(), pair.x());
   }
   run_steps(given, given.wide_steps, given.steps, 0, pair);
 
   auto* const vectors = reinterpret_cast<Vec<double>*>(wide);
+  T* const x = workspace + memory.pair + memory.vectors;
+  unpack(shape, pair.x(), square, x);
   for (int half = 0; half < kHalves<T>; ++half) {
-    const ResidualProbe<T> probe = {shape, s, pair.x(), half * kWidth<double>, vectors, vectors + shape.n};
+    const ResidualProbe<T> probe = {square, s, x, half * kWidth<double>, vectors, vectors + shape.n};
     balanced_residual_half(given, probe, vectors + 2 * shape.n, roots.residual);
   }
   for (int l = 0; l < kWidth<T>; ++l) roots.wanted[l] = roots.wanted[l] && roots.residual[l] <= given.residual_bound;
-  scale_lanes_by_powers(shape, given.exponent, pair.x());
-  write_lanes(pair.x(), shape.stride, out, roots.wanted);
+  scale_lanes_by_powers(square, given.exponent, x);
+  write_lanes(x, square.stride, out, roots.wanted);
 }
 
 }  // namespace roots

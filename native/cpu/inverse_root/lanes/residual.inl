@@ -1,6 +1,7 @@
 // The balanced residual (ops.h, inverse_root) of a group for p = 2, 3, ..., in f64.
 #pragma once
 
+#include "../../spd/lanes/triangle.inl"
 #include "examine.inl"
 
 namespace kronroot::cpu {

@@ -2,7 +2,7 @@
 // Source: Golub and Van Loan, section 8.3.1.
 #pragma once
 
-#include "product.inl"
+#include "square.inl"
 
 namespace kronroot::cpu {
 namespace {
