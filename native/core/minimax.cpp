@@ -56,7 +56,10 @@ double smallest_value(const MinimaxStep& c, int p, double t0) {
 // Schedules are kept for every tenth of a decade.
 constexpr int kPerDecade = 10;
 
-int bucket_of(double condition) { return static_cast<int>(std::ceil(kPerDecade * std::log10(condition) - 1e-9)); }
+int bucket_of(double condition) {
+  const double within = std::clamp(condition, 1.0, kLargestCondition);
+  return static_cast<int>(std::ceil(kPerDecade * std::log10(within) - 1e-9));
+}
 
 }  // namespace
 
@@ -118,11 +121,21 @@ std::vector<MinimaxStep> minimax_steps(int p, double condition, double tolerance
 const std::vector<MinimaxStep>& minimax_schedule(int p, double condition, double tolerance) {
   static std::mutex mutex;
   static std::map<std::tuple<int, int, double>, std::vector<MinimaxStep>> schedules;
-  const int bucket = bucket_of(std::clamp(condition, 1.0, kLargestCondition));
+  const int bucket = bucket_of(condition);
   const std::lock_guard lock(mutex);
   const auto [entry, is_new] = schedules.try_emplace({p, bucket, tolerance});
   if (is_new) entry->second = minimax_steps(p, std::pow(10, static_cast<double>(bucket) / kPerDecade), tolerance);
   return entry->second;  // nodes of a map stay where they are
+}
+
+const std::vector<MinimaxStep>& MinimaxSchedules::of(double condition) {
+  std::atomic<const std::vector<MinimaxStep>*>& entry = met_[static_cast<size_t>(bucket_of(condition))];
+  const std::vector<MinimaxStep>* steps = entry.load(std::memory_order_acquire);
+  if (steps == nullptr) {
+    steps = &minimax_schedule(p_, condition, tolerance_);
+    entry.store(steps, std::memory_order_release);
+  }
+  return *steps;
 }
 
 }  // namespace kronroot

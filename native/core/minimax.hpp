@@ -13,6 +13,8 @@
 // Derivation: docs/algorithms.md; the greedy composition is optimal: Amsel et al., arXiv 2505.16932, theorem 3.1.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <vector>
 
 namespace kronroot {
@@ -40,5 +42,18 @@ std::vector<MinimaxStep> minimax_steps(int p, double condition, double tolerance
 
 // The same for the condition rounded up to a tenth of a decade, kept for the life of the process. Thread-safe.
 const std::vector<MinimaxStep>& minimax_schedule(int p, double condition, double tolerance);
+
+// The schedules of one p and tolerance, looked up without a lock once they were met: for calls of many small matrices.
+// Thread-safe.
+class MinimaxSchedules {
+ public:
+  MinimaxSchedules(int p, double tolerance) : p_(p), tolerance_(tolerance) {}
+  const std::vector<MinimaxStep>& of(double condition);
+
+ private:
+  int p_;
+  double tolerance_;
+  std::array<std::atomic<const std::vector<MinimaxStep>*>, 256> met_{};  // by tenths of a decade
+};
 
 }  // namespace kronroot

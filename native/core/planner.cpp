@@ -9,12 +9,13 @@ namespace {
 // Up to this size everything runs in f64: it costs little, and eigh, which must not be more accurate, is sometimes
 // lucky in the few directions there are.
 constexpr int64_t kAllWide = 32;
-// In lanes the ends of the spectrum are known exactly, and only matrices of two directions need as much: with two steps
-// in f64 eigh was never more accurate in 46 000 trials with 3 <= n <= 12, with one step in 1 of 1 000.
-constexpr int64_t kAllWideInLanes = 2;
 // Two steps lower the condition that the f32 ones meet by 100 to 1000: above n = 32 their error is then below that of
 // eigh for every spectrum tried, usually by more than 10.
 constexpr int kWideSteps = 2;
+// In lanes the ends of the spectrum are known exactly, and only matrices of two directions need as much: with two steps
+// in f64 eigh was never more accurate in 46 000 trials with 3 <= n <= 12. With one step it was in 37 of 30 000 with
+// n <= 9 and in 1 of 17 000 with 13 <= n <= 16.
+constexpr int64_t kAllWideInLanes = 2, kTwoWideInLanes = 16;
 
 }  // namespace
 
@@ -48,7 +49,8 @@ kr_method plan_inverse_root(const Crossovers& crossovers, int64_t n, const Root&
 int minimax_wide_steps(int64_t n, int steps) { return n <= kAllWide ? steps : kWideSteps; }
 
 int minimax_wide_steps_in_lanes(int64_t n, int steps) {
-  return n <= kAllWideInLanes ? steps : std::min(steps, kWideSteps);
+  if (n <= kAllWideInLanes) return steps;
+  return std::min(steps, n <= kTwoWideInLanes ? kWideSteps : 1);
 }
 
 }  // namespace kronroot

@@ -62,10 +62,11 @@ template <typename T>
 kr_code run_lanes(const kr_call* call, const kr_inverse_root_options& options, const kr_batch& a, const kr_batch& x,
                   kr_report* reports) {
   const auto n = static_cast<double>(a.rows);
+  MinimaxSchedules minimax = lane_schedules<T>(options);
   return report_groups(call, a.batch, kernels_of<T>(*call->device->kernels).lanes, 2 * n * n * n, reports,
                        [&](int64_t first, int count, kr_report* of_group) {
                          bool answered[kMostLanes];
-                         answer_root_lanes(call, options, lane_group<const T>(a, first, count),
+                         answer_root_lanes(call, options, minimax, lane_group<const T>(a, first, count),
                                            lane_group<T>(x, first, count), of_group, answered);
                          for (int l = 0; l < count; ++l) {
                            if (answered[l]) continue;

@@ -38,7 +38,7 @@ struct LanePlan {
 };
 
 template <typename T>
-LanePlan plan_lane(const RootProblem<T>& problem, const LaneSpectra& found, int l) {
+LanePlan plan_lane(const RootProblem<T>& problem, MinimaxSchedules& minimax, const LaneSpectra& found, int l) {
   const double largest = found.lambda_max[l], smallest = found.lambda_min[l];
   LanePlan plan;
   if (found.input.status[l] != KR_STATUS_OK || found.is_diagonal[l] || !found.is_found[l] || !(largest > 0))
@@ -50,8 +50,8 @@ LanePlan plan_lane(const RootProblem<T>& problem, const LaneSpectra& found, int 
   plan.condition = std::max(1.0, (largest + plan.epsilon) / (smallest + plan.epsilon));
   if (plan.condition > kLargestCondition<T>) return plan;
   plan.size = kRoom * (largest + plan.epsilon);
-  plan.scale = std::pow(plan.size, problem.root.exponent()) * problem.root_scale();
-  plan.steps = &minimax_schedule(problem.root.a, kRoom * plan.condition, kTolerance * ulp_of<T>);
+  plan.scale = std::pow(std::ldexp(plan.size, -problem.result_remainder()), problem.root.exponent());
+  plan.steps = &minimax.of(kRoom * plan.condition);
   return plan;
 }
 
@@ -87,8 +87,13 @@ bool takes_root_lanes(const kr_call* call, const kr_inverse_root_options& option
 }
 
 template <typename T>
-void answer_root_lanes(const kr_call* call, const kr_inverse_root_options& options, const LaneGroup<const T>& a,
-                       const LaneGroup<T>& x, kr_report* reports, bool* answered) {
+MinimaxSchedules lane_schedules(const kr_inverse_root_options& options) {
+  return {root_of(options).a, kTolerance * ulp_of<T>};
+}
+
+template <typename T>
+void answer_root_lanes(const kr_call* call, const kr_inverse_root_options& options, MinimaxSchedules& minimax,
+                       const LaneGroup<const T>& a, const LaneGroup<T>& x, kr_report* reports, bool* answered) {
   const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
   const int64_t n = a.rows;
   const Root root = root_of(options);
@@ -112,7 +117,7 @@ void answer_root_lanes(const kr_call* call, const kr_inverse_root_options& optio
         *call->device->kernels, *call->device->crossovers, of_lane, call->cancel, root, n, s, exponent, found.trace[l]};
     // Where the ridge is the larger one it sets the scale (inverse_root.cpp).
     const bool is_mostly_ridge = options.ridge == KR_RIDGE_ABSOLUTE && options.ridge_value > found.input.largest[l];
-    if (l < a.count && !is_mostly_ridge) plans[l] = plan_lane(problem, found, l);
+    if (l < a.count && !is_mostly_ridge) plans[l] = plan_lane(problem, minimax, found, l);
     roots.wanted[l] = plans[l].steps != nullptr;
     schedules.unit[l] = roots.wanted[l] ? 1 / plans[l].size : 0;
     schedules.shift[l] = roots.wanted[l] ? plans[l].epsilon / plans[l].size : 1;
@@ -140,9 +145,11 @@ void answer_root_lanes(const kr_call* call, const kr_inverse_root_options& optio
   }
 }
 
-template void answer_root_lanes<float>(const kr_call*, const kr_inverse_root_options&, const LaneGroup<const float>&,
-                                       const LaneGroup<float>&, kr_report*, bool*);
-template void answer_root_lanes<double>(const kr_call*, const kr_inverse_root_options&, const LaneGroup<const double>&,
-                                        const LaneGroup<double>&, kr_report*, bool*);
+template MinimaxSchedules lane_schedules<float>(const kr_inverse_root_options&);
+template MinimaxSchedules lane_schedules<double>(const kr_inverse_root_options&);
+template void answer_root_lanes<float>(const kr_call*, const kr_inverse_root_options&, MinimaxSchedules&,
+                                       const LaneGroup<const float>&, const LaneGroup<float>&, kr_report*, bool*);
+template void answer_root_lanes<double>(const kr_call*, const kr_inverse_root_options&, MinimaxSchedules&,
+                                        const LaneGroup<const double>&, const LaneGroup<double>&, kr_report*, bool*);
 
 }  // namespace kronroot::cpu

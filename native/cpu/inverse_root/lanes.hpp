@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "../../core/minimax.hpp"
 #include "../../include/kronroot/ops.h"
 #include "../lanes.hpp"
 
@@ -13,7 +14,8 @@ struct LaneSpectra {
   LaneInput input;
   bool is_diagonal[kMostLanes];
   double trace[kMostLanes];
-  double lambda_min[kMostLanes];  // to about n 2^-52 lambda_max
+  // To n 2^-52 lambda_max; for f32, where eigenvalues are clustered at the end, to 1e-8 lambda_max.
+  double lambda_min[kMostLanes];
   double lambda_max[kMostLanes];
   bool is_found[kMostLanes];  // whether both were
   int32_t rank[kMostLanes];   // eigenvalues above n ulp lambda_max
@@ -44,18 +46,15 @@ struct LaneRoots {
 // Whether a call computes one matrix to a lane: by the planner, for p = 2 .. 16 under AUTO and MINIMAX.
 bool takes_root_lanes(const kr_call* call, const kr_inverse_root_options& options, const kr_batch& a);
 
+// The schedules of a call, for all its groups.
+template <typename T>
+MinimaxSchedules lane_schedules(const kr_inverse_root_options& options);
+
 // Answers the matrices of a group that the minimax root can answer: answered[l] says whether x and reports[l] are set.
 // The others, whose x is left as it was, are for the ladder, matrix by matrix: diagonal ones, those that have
 // eigenvalues which count as 0 or no answer at all, and results that fail their certificate.
 template <typename T>
-void answer_root_lanes(const kr_call* call, const kr_inverse_root_options& options, const LaneGroup<const T>& a,
-                       const LaneGroup<T>& x, kr_report* reports, bool* answered);
-
-extern template void answer_root_lanes<float>(const kr_call*, const kr_inverse_root_options&,
-                                              const LaneGroup<const float>&, const LaneGroup<float>&, kr_report*,
-                                              bool*);
-extern template void answer_root_lanes<double>(const kr_call*, const kr_inverse_root_options&,
-                                               const LaneGroup<const double>&, const LaneGroup<double>&, kr_report*,
-                                               bool*);
+void answer_root_lanes(const kr_call* call, const kr_inverse_root_options& options, MinimaxSchedules& minimax,
+                       const LaneGroup<const T>& a, const LaneGroup<T>& x, kr_report* reports, bool* answered);
 
 }  // namespace kronroot::cpu

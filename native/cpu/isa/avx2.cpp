@@ -56,6 +56,10 @@ inline __m256i first_quads(int count) {
   return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
 }
 
+// As many floats as a Vec<double> holds, widened and rounded; g++ 12 makes halves of the general conversions.
+inline Vec<double> load_as_double(const float* from) { return _mm256_cvtps_pd(_mm_loadu_ps(from)); }
+inline void store_double(float* to, Vec<double> v) { _mm_storeu_ps(to, _mm256_cvtpd_ps(v)); }
+
 // The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.
 inline Vec<float> load_first(const float* from, int count) { return _mm256_maskload_ps(from, first_words(count)); }
 inline Vec<double> load_first(const double* from, int count) { return _mm256_maskload_pd(from, first_quads(count)); }

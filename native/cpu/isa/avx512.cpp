@@ -65,6 +65,10 @@ inline Vec<double> gather(const double* base, IntVec<double> index) {
   return _mm512_mask_i64gather_pd(_mm512_setzero_pd(), 0xff, reinterpret_cast<__m512i>(index), base, 8);
 }
 
+// As many floats as a Vec<double> holds, widened and rounded; g++ 12 makes halves of the general conversions.
+inline Vec<double> load_as_double(const float* from) { return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(from)); }
+inline void store_double(float* to, Vec<double> v) { _mm256_storeu_ps(to, _mm512_maskz_cvtpd_ps(0xff, v)); }
+
 // The first `count` elements, 0 <= count <= width; the others are 0 and their memory is not touched.
 inline Vec<float> load_first(const float* from, int count) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);

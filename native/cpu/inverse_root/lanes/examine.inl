@@ -45,7 +45,7 @@ void examine_half(const LaneSquare& shape, const T* s, int first, double* memory
     }
   }
   tridiagonalize_lanes(shape, a, v, v + n, t);
-  const LaneEnds ends = extreme_eigenvalues(t);
+  const LaneEnds ends = extreme_eigenvalues(t, sizeof(T) == 4 ? 1e-8 : 1e-13);
   const Vec<double> null = maximum<double>(ends.largest, Vec<double>{}) * (static_cast<double>(n) * ulp_in_lanes<T>());
   IntVec<double> rank = IntVec<double>{} + n;
   if (any<double>(ends.smallest <= null)) rank = count_above_lanes(t, null);

@@ -39,9 +39,9 @@ inline Vec<double> laguerre_step(const LaneTridiagonal& t, double s, Vec<double>
   return select<double>((p > Vec<double>{}) & (step > Vec<double>{}), step, Vec<double>{});
 }
 
-inline LaneEnds extreme_eigenvalues(const LaneTridiagonal& t) {
+// Up to relative_tolerance of the size of T at the most, usually to its cube.
+inline LaneEnds extreme_eigenvalues(const LaneTridiagonal& t, double relative_tolerance) {
   constexpr int kMostSteps = 60;
-  constexpr double kTolerance = 1e-13;  // of the size of T
   const Vec<double> infinite = broadcast(__builtin_inf());
   Vec<double> high = -infinite, low = -infinite;  // of T and of -T
   for (int64_t k = 0; k < t.n; ++k) {             // Gershgorin
@@ -55,7 +55,7 @@ inline LaneEnds extreme_eigenvalues(const LaneTridiagonal& t) {
   // Strictly above: at a root itself nothing could be told.
   high += size * 1e-12;
   low += size * 1e-12;
-  const Vec<double> tolerance = size * kTolerance;
+  const Vec<double> tolerance = size * relative_tolerance;
   Mask<double> high_moves = size > Vec<double>{}, low_moves = high_moves;
   for (int step = 0; step < kMostSteps && any<double>(high_moves | low_moves); ++step) {
     const Vec<double> down = select<double>(high_moves, laguerre_step(t, 1, high), Vec<double>{});
