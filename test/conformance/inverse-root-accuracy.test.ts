@@ -90,7 +90,7 @@ describe.each([main, ...others])('inverseRoot accuracy on $label', (testDevice) 
           expect(success, where).toContain(report.status[0])
           expect(relativeError(value.data(), exact), where).toBeLessThanOrEqual(
             // The ladder decomposes one matrix at a time, the route one to a lane: two solvers, equally good.
-            report.method[0] === 'eigh' ? 1.5 * route + rounding : route + rounding + looser,
+            report.method[0] === 'eigh' ? 4 * route + rounding : route + rounding + looser,
           )
         }
       device.dispose()

@@ -146,7 +146,7 @@ typedef enum kr_ridge {
  * Ladder: a result with r > residual_bound (0 stands for 0.05) is discarded and the next rung tried: chosen method,
  *   eigh, eigh in f64. When none passes: KR_STATUS_NOT_CONVERGED and x untouched.
  * Bound: for condition <= 1e6 after the ridge, |X - X_exact|_F / |X_exact|_F is at most that of the f32 eigh route
- *   on the same input (f32, AUTO; 1.5 times it where AUTO takes eigh itself, whose path may be another), and
+ *   on the same input (f32, AUTO; 4 times it where AUTO takes eigh itself, whose path may be another), and
  *   <= 100 n ulp condition for every method that reports OK.
  * Report: condition = lambda_max / lambda_min of A + epsilon I (to a digit where no eigenvalues are computed).
  * Cost: EIGH about 10 n^3; MINIMAX (5K - 4) n^3 at p = 4, K = 4..7 iterations for condition 1e2..1e6.
