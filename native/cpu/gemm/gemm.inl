@@ -34,8 +34,9 @@ inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // How a product is carried out; a function of its shape and strides alone.
 struct GemmPlan {
-  int64_t depth;        // of a K block; depends on k alone, so that every element is summed in one fixed order
-  bool packs_b;         // otherwise B is read in place
+  int64_t depth;  // of a K block; depends on k alone, so that every element is summed in one fixed order
+  bool packs_b;   // otherwise B is read in place
+  int64_t panel_columns;
   bool copies_a;        // otherwise A is read in place
   int64_t copy_stride;  // of the copied block of A
   int64_t b_elements;   // workspace
@@ -48,6 +49,9 @@ GemmPlan plan_gemm(const Product<T>& p) {
   plan.depth = p.k > kMaxDepth ? ceil_divide(p.k, ceil_divide(p.k, kMaxDepth)) : p.k;
   // Packing pays when every panel is read by several rows of tiles.
   plan.packs_b = p.transpose_b || (p.m > 2 * kTileRows && p.k * p.b_stride * int64_t{sizeof(T)} > kSmallBytes);
+  // In place, wide tiles read long stretches of the rows of B, which arrive from memory sooner.
+  const bool wide = !plan.packs_b && p.triangle == Triangle::full;
+  plan.panel_columns = (wide ? kWideVectors : kTileVectors) * kWidth<T>;
   constexpr int64_t kFarApart = 2048;  // bytes: half a page
   plan.copies_a = p.a_stride * int64_t{sizeof(T)} >= kFarApart && p.n > 2 * kTileColumns<T>;
   // One cache line is added, so that successive rows start in different cache sets.
@@ -153,6 +157,16 @@ void compute_panel(const Product<T>& p, Tile<T>& tile, int64_t row, int64_t row_
     compute_rows<1>(p, tile, row, row + kStep, column, kStep, b_in_place);
     row += kStep;
   }
+  if constexpr (kWideVectors > kTileVectors) {
+    if (columns > 3 * kStep) {
+      compute_rows<4>(p, tile, row, row_end, column, columns, b_in_place);
+      return;
+    }
+    if (columns > 2 * kStep) {
+      compute_rows<3>(p, tile, row, row_end, column, columns, b_in_place);
+      return;
+    }
+  }
   compute_rows<2>(p, tile, row, row_end, column, columns, b_in_place);
 }
 
@@ -222,9 +236,9 @@ template <typename T>
           a = copied_a;
           (p.transpose_a ? tile.a_depth_step : tile.a_row_step) = plan.copy_stride;
         }
-        for (int64_t j = 0; j < columns; j += kTileColumns<T>) {
+        for (int64_t j = 0; j < columns; j += plan.panel_columns) {
           const int64_t column = jc + j;
-          const int64_t panel_columns = smaller(columns - j, kTileColumns<T>);
+          const int64_t panel_columns = smaller(columns - j, plan.panel_columns);
           const int64_t first_row = lower_only && column > ic ? column : ic;
           if (first_row >= ic + rows) break;
           tile.a = a + (first_row - ic) * tile.a_row_step;

@@ -9,6 +9,9 @@ namespace {
 // Vectors of accumulators in a row of a tile.
 constexpr int kTileVectors = 2;
 
+// Accumulators of a wider tile, of up to kWideVectors: what a row of B and an element of A leave of 32 registers.
+constexpr int kWideAccumulators = 24;
+
 // Columns of a full tile, and of a packed panel of B.
 template <typename T>
 constexpr int kTileColumns = kTileVectors* kWidth<T>;
@@ -44,7 +47,7 @@ template <bool Whole, bool ReadsD, typename T, int Rows, int Vectors>
   T* c = tile.c;
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r, c += c_stride, d += d_stride) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v) {
       const bool ragged = !Whole && v == Vectors - 1;
       const int64_t j = v * kStep;
@@ -69,7 +72,7 @@ template <int Rows, int Vectors, typename T>
   constexpr int kForWriting = 1;
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v) __builtin_prefetch(tile.c + r * tile.c_stride + v * kWidth<T>, kForWriting);
   }
 }
@@ -91,7 +94,7 @@ void compute_tile(const Tile<T>& tile) {
   if (tile.depth >= kPrefetchDepth) prefetch_tile<Rows, Vectors>(tile);
   for (int64_t k = tile.depth; k > 0; --k, b += b_step) {
     Vec<T> row_of_b[Vectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v) {
       const bool ragged = RaggedB && v == Vectors - 1;
       row_of_b[v] = ragged ? load_first(b + v * kStep, last_count) : load(b + v * kStep);
@@ -99,7 +102,7 @@ void compute_tile(const Tile<T>& tile) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
       const Vec<T> element_of_a = broadcast(a[r / kRowsAPointer][r % kRowsAPointer * a_row_step]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int v = 0; v < Vectors; ++v) sums[r][v] = fma(element_of_a, row_of_b[v], sums[r][v]);
     }
 #pragma GCC unroll 4
@@ -115,9 +118,9 @@ void compute_tile(const Tile<T>& tile) {
 template <typename T>
 using TileKernel = void (*)(const Tile<T>&);
 
-// Rows of a full tile: as many accumulators, whether a row takes one vector or two.
+// Rows of a full tile: as many accumulators, whether a row takes one vector or two; more in a wide one.
 template <int Vectors>
-constexpr int kMostRows = kTileRows* kTileVectors / Vectors;
+constexpr int kMostRows = (Vectors <= kTileVectors ? kTileRows * kTileVectors : kWideAccumulators) / Vectors;
 
 template <typename T, int Vectors, int... Rows>
 inline TileKernel<T> tile_kernel_of(int rows, bool ragged_b, std::integer_sequence<int, Rows...>) {

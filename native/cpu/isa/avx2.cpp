@@ -16,6 +16,8 @@ namespace {
 
 // 6 rows x 2 vectors of accumulators leave 4 of the 16 registers for the operands.
 constexpr int kTileRows = 6;
+// Vectors in a row of the widest tile.
+constexpr int kWideVectors = 2;
 
 // a b + c, rounded once.
 inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return _mm256_fmadd_ps(a, b, c); }

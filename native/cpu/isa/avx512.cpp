@@ -16,6 +16,8 @@ namespace {
 
 // 8 rows x 2 vectors of accumulators: 16 of the 32 registers, and tiles that divide the usual matrix sizes.
 constexpr int kTileRows = 8;
+// Vectors in a row of the widest tile.
+constexpr int kWideVectors = 4;
 
 // a b + c, rounded once.
 inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return _mm512_fmadd_ps(a, b, c); }

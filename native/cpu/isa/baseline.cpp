@@ -20,6 +20,8 @@ namespace {
 #if defined(__aarch64__)
 // 8 rows x 2 vectors of accumulators: half of the 32 registers, and a fused instruction by one element of A.
 constexpr int kTileRows = 8;
+// Vectors in a row of the widest tile.
+constexpr int kWideVectors = 4;
 
 // a b + c, rounded once. Said outright: of alpha s + beta c the compiler may fuse either product, in every tile anew.
 inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return vfmaq_f32(c, a, b); }
@@ -27,6 +29,8 @@ inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) { return vfm
 #else
 // 4 rows x 2 vectors of accumulators: without a fused instruction every product needs a register too.
 constexpr int kTileRows = 4;
+// Vectors in a row of the widest tile.
+constexpr int kWideVectors = 2;
 
 // a b + c, rounded twice.
 template <typename V>
