@@ -12,6 +12,7 @@ namespace {
 
 // First row of part `part` of a lower triangle of n rows that is cut into `parts` of about equal area.
 int64_t triangle_cut(int64_t n, int64_t part, int64_t parts) {
+  if (part == 0 || part == parts) return part == 0 ? 0 : n;
   return std::llround(static_cast<double>(n) * std::sqrt(static_cast<double>(part) / static_cast<double>(parts)));
 }
 
@@ -23,8 +24,9 @@ kr_code run(const kr_call* call, const kr_gram_options& options, const kr_batch&
   const double flops = static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(k);
   const int64_t parts = row_parts(c.batch, call->device->threads, n, flops);
   auto multiply_part = [&](int64_t index) {
-    const Matrix<T> from = matrix_of<T>(x, index / parts), to = matrix_of<T>(c, index / parts);
-    const int64_t row = triangle_cut(n, index % parts, parts), row_end = triangle_cut(n, index % parts + 1, parts);
+    const auto [matrix, part] = part_of(index, parts);
+    const Matrix<T> from = matrix_of<T>(x, matrix), to = matrix_of<T>(c, matrix);
+    const int64_t row = triangle_cut(n, part, parts), row_end = triangle_cut(n, part + 1, parts);
     Product<T> product;
     product.m = row_end - row;
     product.k = k;

@@ -9,6 +9,11 @@
 namespace kronroot::cpu {
 namespace {
 
+// First row of part `part` of `rows` rows that are cut into `parts`; the ends need no division.
+int64_t row_cut(int64_t rows, int64_t part, int64_t parts) {
+  return part == parts ? rows : part == 0 ? 0 : rows * part / parts;
+}
+
 template <typename T>
 kr_code run(const kr_call* call, const kr_matmul_options& options, const kr_batch& a, const kr_batch& b,
             const kr_batch& c) {
@@ -17,8 +22,8 @@ kr_code run(const kr_call* call, const kr_matmul_options& options, const kr_batc
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const int64_t parts = row_parts(c.batch, call->device->threads, m, flops);
   auto multiply_part = [&](int64_t index) {
-    const int64_t matrix = index / parts, part = index % parts;
-    const int64_t row = m * part / parts, row_end = m * (part + 1) / parts;
+    const auto [matrix, part] = part_of(index, parts);
+    const int64_t row = row_cut(m, part, parts), row_end = row_cut(m, part + 1, parts);
     const Matrix<T> from_a = matrix_of<T>(a, matrix), from_b = matrix_of<T>(b, matrix), to = matrix_of<T>(c, matrix);
     if (c.batch > 1) {
       prefetch(from_a);

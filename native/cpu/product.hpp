@@ -34,4 +34,15 @@ inline int64_t row_parts(int64_t batch, int threads, int64_t rows, double flops)
   return std::clamp<int64_t>(even, 1, std::max<int64_t>(1, rows / kFewestRows));
 }
 
+// Item `index` of a loop over parts: which part of which matrix. Whole matrices are told without a division, which
+// takes half the time of a 4 x 4 product.
+struct Part {
+  int64_t matrix;
+  int64_t number;
+};
+
+inline Part part_of(int64_t index, int64_t parts) {
+  return parts == 1 ? Part{index, 0} : Part{index / parts, index % parts};
+}
+
 }  // namespace kronroot::cpu

@@ -67,7 +67,7 @@ GemmPlan plan_gemm(const Product<T>& p) {
 // Whether the product is left to multiply_small; then B as it lies suits a tile, or its transpose fits on the stack.
 template <typename T>
 bool is_small(const Product<T>& p) {
-  return p.m <= 2 * kTileRows && p.n <= kTileColumns<T> && p.k <= (p.transpose_b ? kSmallDepth : kMaxDepth);
+  return p.m <= 4 * kTileRows && p.n <= kTileColumns<T> && p.k <= (p.transpose_b ? kSmallDepth : kMaxDepth);
 }
 
 template <typename T>
@@ -189,7 +189,7 @@ Tile<T> first_tile(const Product<T>& p) {
           .last_count = 0};
 }
 
-// One panel of a tile or two, which takes less time than the blocks would take to plan.
+// One panel of a few tiles, which takes less time than the blocks would take to plan.
 template <typename T>
 void multiply_small(const Product<T>& p) {
   if (p.m == 0 || p.n == 0) return;

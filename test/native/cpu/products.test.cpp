@@ -28,7 +28,7 @@ std::vector<Shape> shapes() {
   for (int64_t s : {69, 70, 71, 98, 99, 100}) all.insert(all.end(), {{s, s, s}, {40, s, 33}});
   for (int64_t s : {1023, 1024, 1025}) all.insert(all.end(), {{17, s, 3}});
   // Products of one panel, around the limits of its depth.
-  for (int64_t s : {32, 33, 256, 257}) all.insert(all.end(), {{16, 32, s}, {17, 32, s}, {12, 16, s}});
+  for (int64_t s : {32, 33, 256, 257}) all.insert(all.end(), {{32, 32, s}, {33, 32, s}, {12, 16, s}});
   // Rows of A that lie so far apart that it is copied: in place, and transposed.
   all.insert(all.end(), {{40, 70, 600}, {600, 70, 40}, {150, 90, 530}});
   return all;
