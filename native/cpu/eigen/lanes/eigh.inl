@@ -32,10 +32,12 @@ struct EighLanesSpace {
   T* rows;     // workspace of tridiagonalise, then of form_q
   T* ranks;    // rank, then order
   T* ordered;  // eigenvalues
-  T* panels;
-  T* table;
+  T* panels = nullptr;
+  T* table = nullptr;
   double* probe;
   int64_t size = 0;  // elements of T
+
+  static constexpr int kMostRows = 8;  // of a lane shape
 
   EighLanesSpace(int64_t n, bool vectors, T* base) {
     const auto take = [&](int64_t count) {
@@ -49,11 +51,15 @@ struct EighLanesSpace {
     take(W);  // e[-1]
     e = take(n * W);
     tau = take(n * W);
-    rows = take((kRows > 3 ? kRows : 3) * n * W);
+    rows = take(kMostRows * n * W);
     ranks = take(2 * n * W);
     ordered = take(n * W);
-    panels = vectors ? take(LanePanels<T>::vectors(n) * W) : nullptr;
-    table = vectors ? take(LaneRotations<T>::table_size(n)) : nullptr;
+    if (vectors) {
+      with_lane_shape(n, [&](auto shape) {
+        panels = take(LanePanels<decltype(shape), T>::vectors(n) * W);
+        table = take(LaneRotations<decltype(shape), T>::table_size(n));
+      });
+    }
     probe = vectors ? reinterpret_cast<double*>(take(LaneProbe<T>::size(n) * kParts<T>)) : nullptr;
   }
 };
@@ -100,6 +106,21 @@ void conditions_of(int64_t n, const T* d, double* out) {
   for (int l = 0; l < kWidth<T>; ++l) out[l] = static_cast<double>(largest[l]) / static_cast<double>(smallest[l]);
 }
 
+// Order, values, condition and which lanes are answered; gives the order (sort_lanes).
+template <typename T>
+const IntVec<T>* finish_values(int64_t n, const EighLanesSpace<T>& space, EighLanes<T>& op) {
+  auto* rank = reinterpret_cast<IntVec<T>*>(space.ranks);
+  IntVec<T>* from = rank + n;
+  sort_lanes(n, space.d, rank, from);
+  const Mask<T> overflown = order_values(n, space.d, from, op.input, space.ordered);
+  conditions_of(n, space.d, op.condition);
+  for (int l = 0; l < kWidth<T>; ++l) {
+    op.answered[l] = op.input.status[l] == KR_STATUS_OK && op.sweeps[l] >= 0 && overflown[l] == 0;
+  }
+  write_lanes<T>(space.ordered, 1, op.values, op.answered);
+  return from;
+}
+
 // As Kernels<T>::eigh_lanes.
 template <typename T>
 void eigh_lanes(EighLanes<T>& op, T* workspace) {
@@ -110,31 +131,25 @@ void eigh_lanes(EighLanes<T>& op, T* workspace) {
   read_symmetric_lanes(op.a, stride, space.a, op.input);
   LaneProbe<T> probe(vectors ? n : 0, space.a, stride, op.signs, space.probe);
   tridiagonalise(n, space.a, stride, space.d, space.e, space.tau, space.rows);
-  const LanePanels<T> panels{space.panels, n};
-  if (vectors) {
-    form_q(n, space.a, stride, space.tau, panels, space.rows);
-    LaneRotations<T> rotations(panels, space.table);
-    ql_lanes(n, space.d, space.e, rotations, op.sweeps);
-    rotations.apply();
-  } else {
+  if (!vectors) {
     NoRotations none;
     ql_lanes(n, space.d, space.e, none, op.sweeps);
+    finish_values(n, space, op);
+    return;
   }
-
-  auto* rank = reinterpret_cast<IntVec<T>*>(space.ranks);
-  IntVec<T>* from = rank + n;
-  sort_lanes(n, space.d, rank, from);
-  const Mask<T> overflown = order_values(n, space.d, from, op.input, space.ordered);
-  conditions_of(n, space.d, op.condition);
-  for (int l = 0; l < kWidth<T>; ++l) {
-    op.answered[l] = op.input.status[l] == KR_STATUS_OK && op.sweeps[l] >= 0 && overflown[l] == 0;
-  }
-  write_lanes<T>(space.ordered, 1, op.values, op.answered);
-  if (!vectors) return;
-  probe.residuals(space.d, panels, op.residual);
-  signs_of(panels, space.rows);
-  order_vectors(panels, space.rows, from, space.a, stride);
-  write_lanes<T>(space.a, stride, op.vectors, op.answered);
+  with_lane_shape(n, [&](auto shape) {
+    using Shape = decltype(shape);
+    const LanePanels<Shape, T> panels{space.panels, n};
+    form_q<Shape>(n, space.a, stride, space.tau, panels, space.rows);
+    LaneRotations<Shape, T> rotations(panels, space.table);
+    ql_lanes(n, space.d, space.e, rotations, op.sweeps);
+    rotations.apply();
+    const IntVec<T>* from = finish_values(n, space, op);
+    probe.residuals(space.d, panels, op.residual);
+    signs_of(panels, space.rows);
+    order_vectors(panels, space.rows, from, space.a, stride);
+    write_lanes<T>(space.a, stride, op.vectors, op.answered);
+  });
 }
 
 }  // namespace eigen_lanes

@@ -29,8 +29,8 @@ void sort_lanes(int64_t n, const T* d, IntVec<T>* rank, IntVec<T>* from) {
 }
 
 // +1 or -1 for every eigenvector: its component of largest magnitude, the first of equals, becomes positive.
-template <typename T>
-void signs_of(LanePanels<T> panels, T* signs) {
+template <typename Shape, typename T>
+void signs_of(const LanePanels<Shape, T>& panels, T* signs) {
   for (int64_t j = 0; j < panels.order; ++j) {
     Vec<T> largest{};
     for (int64_t i = 0; i < panels.order; ++i) {
@@ -43,13 +43,13 @@ void signs_of(LanePanels<T> panels, T* signs) {
 
 // out[(i * stride + q) * width]: component i of the eigenvector at place q. Zeros become positive: the identity, which
 // a lane rotates by while others turn, makes +0 of -0.
-template <typename T>
-void order_vectors(LanePanels<T> panels, const T* signs, const IntVec<T>* from, T* out, int64_t stride) {
+template <typename Shape, typename T>
+void order_vectors(const LanePanels<Shape, T>& panels, const T* signs, const IntVec<T>* from, T* out, int64_t stride) {
   constexpr typename Bits<T>::type W = kWidth<T>;
   const IntVec<T> lane = lane_numbers<T>(std::make_integer_sequence<int, kWidth<T>>{});
   for (int64_t q = 0; q < panels.order; ++q) {
     const Vec<T> sign = gather(signs, from[q] * W + lane);
-    const IntVec<T> column = from[q] * (kRows * W) + lane;
+    const IntVec<T> column = from[q] * (Shape::kRows * W) + lane;
     for (int64_t i = 0; i < panels.order; ++i) {
       store(out + (i * stride + q) * W, sign * gather(panels.at(i, 0), column) + Vec<T>{});
     }

@@ -30,7 +30,8 @@ class LaneProbe {
   }
 
   // values: n, as the eigenvectors are ordered in the panels. 0 for A = 0.
-  void residuals(const T* values, LanePanels<T> panels, double* out) {
+  template <typename Shape>
+  void residuals(const T* values, const LanePanels<Shape, T>& panels, double* out) {
     constexpr int W = kWidth<T>;
     for (int64_t j = 0; j < n_ * W; ++j) coordinates_[j] = 0;
     for (int64_t i = 0; i < n_; ++i) {

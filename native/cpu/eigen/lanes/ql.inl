@@ -36,20 +36,24 @@ LaneTridiagonal<T> lane_tridiagonal(int64_t n, T* d, T* e) {
   return {n, d, e, norm * (kUlp / 4)};
 }
 
-// Least and largest element.
-template <typename T>
-struct Range {
-  int64_t least, largest;
-};
-template <typename T>
-inline Range<T> range_of(IntVec<T> v) {
-  auto least = v[0], largest = v[0];
-#pragma GCC unroll 16
-  for (int l = 1; l < kWidth<T>; ++l) {
-    least = v[l] < least ? v[l] : least;
-    largest = v[l] > largest ? v[l] : largest;
+template <typename T, int Half, int... I>
+inline int64_t largest_of_halves(IntVec<T> v, std::integer_sequence<int, I...> lanes) {
+  if constexpr (Half == 0) {
+    return static_cast<int64_t>(v[0]);
+  } else {
+    const IntVec<T> other = __builtin_shufflevector(v, v, (I ^ Half)...);
+    return largest_of_halves<T, Half / 2>(v > other ? v : other, lanes);
   }
-  return {static_cast<int64_t>(least), static_cast<int64_t>(largest)};
+}
+
+// The largest and the least of all lanes.
+template <typename T>
+inline int64_t largest_lane(IntVec<T> v) {
+  return largest_of_halves<T, kWidth<T> / 2>(v, std::make_integer_sequence<int, kWidth<T>>{});
+}
+template <typename T>
+inline int64_t least_lane(IntVec<T> v) {
+  return -largest_lane<T>(-v);
 }
 
 template <typename T>
@@ -74,7 +78,7 @@ void next_blocks(const LaneTridiagonal<T>& t, LaneBlocks<T>* blocks) {
   if (!any<T>(searching)) return;
   IntVec<T> low = blocks->low, high = searching ? last : blocks->high;
   Mask<T> open = searching;  // the end of the block has not been met
-  for (int64_t i = range_of<T>(searching ? low : last).least; i < t.n - 1; ++i) {
+  for (int64_t i = least_lane<T>(searching ? low : last); i < t.n - 1; ++i) {
     const IntVec<T> here = all_lanes<T>(i);
     const Vec<T> e = load(t.e + i * W);
     const Mask<T> small = t.is_negligible(e, load(t.d + i * W), load(t.d + (i + 1) * W)) & open & (low <= here);
@@ -156,14 +160,14 @@ template <typename T, typename Recorder>
   constexpr int W = kWidth<T>;
   const Mask<T> alive = blocks->low < blocks->high;
   const IntVec<T> low = blocks->low, high = blocks->high;
-  const Range<T> lows = range_of<T>(alive ? low : all_lanes<T>(t.n)), highs = range_of<T>(alive ? high : IntVec<T>{});
-  const int64_t most_low = range_of<T>(alive ? low : IntVec<T>{}).largest;
-  const int64_t least_high = range_of<T>(alive ? high : all_lanes<T>(t.n)).least;
+  const IntVec<T> live_low = alive ? low : IntVec<T>{}, live_high = alive ? high : IntVec<T>{};
+  const int64_t bottom = least_lane<T>(alive ? low : all_lanes<T>(t.n)), top = largest_lane<T>(live_high);
+  const int64_t most_low = largest_lane<T>(live_low), least_high = least_lane<T>(alive ? high : all_lanes<T>(t.n));
   const Vec<T> start = shifted_ends(t, *blocks, alive);
   IntVec<T> split = high, next_low = low;
   Bulge<T> s{};
-  recorder.open(lows.least);
-  for (int64_t i = highs.largest - 1; i >= lows.least; --i) {
+  recorder.open(bottom);
+  for (int64_t i = top - 1; i >= bottom; --i) {
     const IntVec<T> here = all_lanes<T>(i);
     T* d = t.d + i * W;
     T* e = t.e + i * W;

@@ -11,68 +11,72 @@ namespace eigen_lanes {
 
 // Rotations (i, i + 1) for low <= i < high, in kSweeps sweeps of falling i. Rotation i of sweep k is entry
 // (high - 1 - i + k) kSweeps + k.
-template <typename T>
+template <typename Shape, typename T>
 struct LaneWave {
+  static constexpr int kSweeps = Shape::kSweeps;
+
   int64_t low;
   int64_t high;
   T* entries;
 
   static constexpr int64_t kEntry = 2 * kWidth<T>;
-  int64_t steps() const { return high - low + kMargin; }
+  int64_t steps() const { return high - low + Shape::kMargin; }
   int64_t size() const { return kSweeps * kEntry * steps(); }
   T* entry(int k, int64_t i) const { return entries + ((high - 1 - i + k) * kSweeps + k) * kEntry; }
 };
 
-template <typename T>
-[[gnu::noinline]] void apply_wave(const LaneWave<T>& wave, T* panel) {
-  constexpr int W = kWidth<T>;
+template <typename Shape, typename T>
+[[gnu::noinline]] void apply_wave(const LaneWave<Shape, T>& wave, T* panel) {
+  constexpr int W = kWidth<T>, kRows = Shape::kRows, kSweeps = Shape::kSweeps;
   constexpr int64_t kColumn = kRows * W;
   Vec<T> carried[kSweeps][kRows];
   T* column = panel + wave.high * kColumn;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int k = 0; k < kSweeps; ++k) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) carried[k][r] = load(column + k * kColumn + r * W);
   }
   const T* entry = wave.entries;
   for (int64_t step = wave.steps(); step > 0; --step) {
     column -= kColumn;
     Vec<T> moving[kRows];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) moving[r] = load(column + r * W);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int k = 0; k < kSweeps; ++k) {
       const Vec<T> t = load(entry + 2 * k * W), minus_s = load(entry + (2 * k + 1) * W);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
         const Vec<T> x = fma(t, moving[r], carried[k][r]);
         carried[k][r] = fma(minus_s, x, moving[r]);
         moving[r] = fma(t, carried[k][r], x);
       }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) store(column + kSweeps * kColumn + r * W, moving[r]);
     entry += 2 * kSweeps * W;
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int k = 0; k < kSweeps; ++k) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) store(column + k * kColumn + r * W, carried[k][r]);
   }
 }
 
 // Collects sweeps into waves and applies them when the table is full.
-template <typename T>
+template <typename Shape, typename T>
 class LaneRotations {
+  static constexpr int kSweeps = Shape::kSweeps;
+
  public:
   // Elements of T for the table of order n: several waves, as far as they stay in the L2 cache beside a panel.
   static constexpr int64_t table_size(int64_t n) {
-    const int64_t wave = kSweeps * LaneWave<T>::kEntry * (n + kMargin),
+    const int64_t wave = kSweeps * LaneWave<Shape, T>::kEntry * (n + Shape::kMargin),
                   cached = (int64_t{1} << 18) / int64_t{sizeof(T)};
     return wave > cached ? wave : cached;
   }
 
-  LaneRotations(LanePanels<T> panels, T* table) : panels_(panels), table_(table) {}
+  LaneRotations(LanePanels<Shape, T> panels, T* table) : panels_(panels), table_(table) {}
 
   // Opens the next sweep, whose rotations are all >= low, and returns where rotation i goes.
   void open(int64_t low) {
@@ -95,7 +99,7 @@ class LaneRotations {
 
  private:
   void open_wave(int64_t low) {
-    LaneWave<T> wave{low, panels_.order - 1, nullptr};
+    LaneWave<Shape, T> wave{low, panels_.order - 1, nullptr};
     if (count_ == kMostWaves || used_ + wave.size() > table_size(panels_.order)) apply();
     wave.entries = table_ + used_;
     __builtin_memset(wave.entries, 0, static_cast<size_t>(wave.size()) * sizeof(T));
@@ -106,12 +110,12 @@ class LaneRotations {
 
   static constexpr int kMostWaves = 64;
 
-  LanePanels<T> panels_;
+  LanePanels<Shape, T> panels_;
   T* table_;
   int64_t used_ = 0;
   int count_ = 0;
   int sweeps_ = 0;  // in the last wave
-  LaneWave<T> waves_[kMostWaves];
+  LaneWave<Shape, T> waves_[kMostWaves];
 };
 
 }  // namespace eigen_lanes
