@@ -11,6 +11,7 @@ import {
   inverseRoot,
   KronrootError,
   open,
+  orthogonalize,
   spdInverse,
   spdSolve,
   type Tensor,
@@ -33,6 +34,7 @@ const laneCases: readonly LaneCase[] = [
   { op: 'inverse_root', run: (a, out) => void inverseRoot(a, { p: 4, ridge: { relative: 1e-4 }, out }) },
   { op: 'cholesky', run: (a, out) => void cholesky(a, { out }) },
   { op: 'spd_inverse', run: (a, out) => void spdInverse(a, { out }) },
+  { op: 'orthogonalize', run: (a, out) => void orthogonalize(a, { out }) },
   { op: 'spd_solve', run: (a, out) => void spdSolve(a, a, { out }) },
 ]
 const laneOrders = [4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128]

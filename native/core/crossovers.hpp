@@ -3,10 +3,11 @@
 // the user's own.
 //
 // A table is text, one row a line, # starts a comment:
-//   lanes   ISA OP DTYPE N BATCH            up to n = N the op computes one matrix to a lane, in calls of at least
-//   BATCH minimax ISA DTYPE PRODUCTS CONDITION FROM N   for conditions up to CONDITION and FROM <= n <= N the minimax
-//   root
-//                                           overtakes eigh; PRODUCTS as products_of_step (planner.hpp)
+//   lanes ISA OP DTYPE N BATCH
+//     up to n = N the op computes one matrix to a lane, in calls of at least BATCH; n is the longer side of a rectangle
+//   minimax ISA DTYPE PRODUCTS CONDITION FROM N
+//     for conditions up to CONDITION and FROM <= n <= N the minimax root overtakes eigh; PRODUCTS as products_of_step
+//     (planner.hpp)
 // ISA is a name as in KRONROOT_ISA, DTYPE f32 or f64, OP a name of LaneOp. Rows may stand in any order.
 #pragma once
 
@@ -19,7 +20,7 @@
 namespace kronroot {
 
 // Ops that have kernels with one matrix to a lane.
-enum class LaneOp : int { eigh, eigh_values, inverse_root, cholesky, spd_inverse, spd_solve };
+enum class LaneOp : int { eigh, eigh_values, inverse_root, cholesky, spd_inverse, spd_solve, orthogonalize };
 
 // The rows of one instruction set.
 struct Crossovers {

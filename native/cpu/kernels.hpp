@@ -72,6 +72,9 @@ template <typename T>
 struct EighLanes;  // eigen/lanes.hpp
 
 template <typename T>
+struct NewtonSchulzLanes;  // orthogonalize/lanes.hpp
+
+template <typename T>
 struct Kernels {
   // Matrices that a lane group holds (lanes.hpp).
   int lanes;
@@ -124,6 +127,11 @@ struct Kernels {
   // Eigendecompositions of a group, n >= 1: reads, decomposes and writes them. A lane that passed the screening and is
   // not answered (its QL iteration did not converge, or an eigenvalue overflows) is the caller's to compute otherwise.
   void (*eigh_lanes)(EighLanes<T>& op, T* workspace);
+
+  // Elements of T that newton_schulz_lanes needs as workspace, 64-byte aligned.
+  int64_t (*newton_schulz_lanes_workspace)(int64_t rows, int64_t cols);
+  // Newton-Schulz of a group of rows x cols matrices, neither of them 0.
+  void (*newton_schulz_lanes)(NewtonSchulzLanes<T>& op, T* workspace);
 
   // x . y with f64 accumulation in a fixed order.
   double (*dot)(int64_t n, const T* x, const T* y);

@@ -9,10 +9,12 @@
 
 #include "../core/check.hpp"
 #include "../core/orthogonalize_schedule.hpp"
+#include "../core/planner.hpp"
 #include "../core/random.hpp"
 #include "../core/report.hpp"
 #include "batch_loop.hpp"
 #include "device.hpp"
+#include "orthogonalize/lanes.hpp"
 #include "orthogonalize/newton_schulz.hpp"
 #include "orthogonalize/polar.hpp"
 #include "orthogonalize/starting_point.hpp"
@@ -162,9 +164,53 @@ double flops_each(const Orthogonalization& op, const kr_batch& a) {
   return static_cast<double>(op.steps.size()) * (3 * m * m * n + m * m * m);
 }
 
+// A group, one matrix to a lane.
+template <typename T>
+void orthogonalize_group(const Orthogonalization& op, const double* signs, const kr_batch& a, const kr_batch& x,
+                         int64_t first, int count, kr_report* reports) {
+  const Kernels<T>& kernels = kernels_of<T>(op.kernels);
+  NewtonSchulzLanes<T> group{};
+  const LaneGroup<T> from = lane_group<T>(a, first, count);
+  group.a = {from.data, from.rows, from.cols, from.row_stride, from.matrix_stride, count};
+  group.x = lane_group<T>(x, first, count);
+  group.steps = op.steps.data();
+  group.step_count = static_cast<int>(op.steps.size());
+  group.safety = op.safety;
+  group.signs = signs;
+  Scratch scratch;
+  kernels.newton_schulz_lanes(group, scratch.take<T>(kernels.newton_schulz_lanes_workspace(a.rows, a.cols)));
+  for (int l = 0; l < count; ++l) {
+    if (group.status[l] >= KR_FIRST_FAILURE) {
+      reports[l] = failed(group.status[l]);
+    } else if (group.status[l] == KR_STATUS_RANK_DEFICIENT) {
+      reports[l] = rank_deficient(answered(KR_METHOD_DIRECT), 0);
+      reports[l].residual = 0;
+    } else {
+      reports[l] = answered(op.method);
+      reports[l].iterations = group.step_count;
+      reports[l].residual = group.residual[l];
+    }
+  }
+}
+
+bool takes_lanes(const kr_call& call, const Orthogonalization& op, const kr_batch& a) {
+  if (op.method != KR_METHOD_NEWTON_SCHULZ || op.scales_rows || a.rows == 0 || a.cols == 0) return false;
+  return plan_lanes(*call.device->crossovers, LaneOp::orthogonalize, a.dtype, std::max(a.rows, a.cols), a.batch);
+}
+
 template <typename T>
 kr_code orthogonalize_batch(const kr_call* call, const Orthogonalization& op, const kr_batch& a, const kr_batch& x,
                             kr_report* reports) {
+  if (takes_lanes(*call, op, a)) {
+    std::vector<double> signs;
+    for (int64_t i = 0; i < std::min(a.rows, a.cols); ++i) {
+      signs.push_back(random_sign(probe_stream, static_cast<uint64_t>(i)));
+    }
+    return report_groups(call, a.batch, kernels_of<T>(op.kernels).lanes, flops_each(op, a), reports,
+                         [&](int64_t first, int count, kr_report* of_group) {
+                           orthogonalize_group<T>(op, signs.data(), a, x, first, count, of_group);
+                         });
+  }
   return report_each(call, a.batch, flops_each(op, a), reports, [&](int64_t index) {
     return orthogonalize_one(op, matrix_of<T>(a, index), matrix_of<T>(x, index));
   });

@@ -28,12 +28,15 @@ struct Block {
 class Arena {
  public:
   std::size_t top() const { return top_; }
+  std::size_t measured() const { return measured_; }
+  void forget_measured() { measured_ = top_; }
 
   void* push(std::size_t bytes) {
     if (blocks_.empty() || top_ - blocks_.back().start + bytes > blocks_.back().capacity) open_block(bytes);
     void* memory = blocks_.back().memory.get() + (top_ - blocks_.back().start);
     top_ += bytes;
     deepest_ = std::max(deepest_, top_);
+    measured_ = std::max(measured_, top_);
     return memory;
   }
 
@@ -57,7 +60,8 @@ class Arena {
 
   std::vector<Block> blocks_;
   std::size_t top_ = 0;
-  std::size_t deepest_ = 0;
+  std::size_t deepest_ = 0;   // ever, for the size of blocks
+  std::size_t measured_ = 0;  // since forget_measured()
 };
 
 thread_local Arena arena;
@@ -67,6 +71,10 @@ thread_local Arena arena;
 Scratch::Scratch() : mark_(arena.top()) {}
 
 Scratch::~Scratch() { arena.pop_to(mark_); }
+
+std::size_t Scratch::deepest() { return arena.measured(); }
+
+void Scratch::forget_deepest() { arena.forget_measured(); }
 
 void* Scratch::take_bytes(int64_t count, std::size_t size) {
   constexpr std::size_t kMost = std::size_t{1} << 62;

@@ -21,6 +21,10 @@ class Scratch {
     return static_cast<T*>(take_bytes(count, sizeof(T)));
   }
 
+  // Bytes of the deepest stack that this thread has had since forget_deepest().
+  static std::size_t deepest();
+  static void forget_deepest();
+
  private:
   void* take_bytes(int64_t count, std::size_t size);
   std::size_t mark_;

@@ -7,6 +7,7 @@
 #include "../gemm/transpose.inl"
 #include "../gemm/vector_operations.inl"
 #include "../inverse_root/lanes/minimax.inl"
+#include "../orthogonalize/lanes/newton_schulz.inl"
 #include "../spd/elimination.inl"
 #include "../spd/lanes/cholesky.inl"
 #include "../spd/lanes/spd_inverse.inl"
@@ -38,6 +39,8 @@ constexpr Kernels<T> kernels_for() {
       .largest_magnitude = largest_magnitude<T>,
       .eigh_lanes_workspace = eigen_lanes::eigh_lanes_workspace<T>,
       .eigh_lanes = eigen_lanes::eigh_lanes<T>,
+      .newton_schulz_lanes_workspace = orthogonal::newton_schulz_lanes_workspace<T>,
+      .newton_schulz_lanes = orthogonal::newton_schulz_lanes<T>,
       .dot = dot<T, T>,
       .dot_wide = dot<T, double>,
       .axpy = axpy<T>,

@@ -60,8 +60,8 @@ typedef struct kr_gram_options {
  * Report: residual = |A z - V diag(w) V^T z|_2 / (|A|_F |z|_2) for one random sign vector z (NaN for values only),
  *   condition = max|w| / min|w|, iterations = QL sweeps.
  * Cost with vectors: about 9 n^3 flop, by rotations; from order 64 (AVX-512) or 96 on at most 14/3 n^3, by divide and
- *   conquer, less where eigenvalues deflate. Without vectors: 4/3 n^3. Workspace a matrix in progress: 4 n^2 elements
- *   with vectors, 2 n^2 without, and about 1 MiB a thread.
+ *   conquer, less where eigenvalues deflate. Without vectors: 4/3 n^3. Workspace a matrix in progress: 4.2 n^2
+ *   elements with vectors, 2.2 n^2 without, and at most 1.5 MiB a thread.
  * Refresh: with refresh other than NONE `vectors` (not NULL) holds on entry an eigenbasis Q of an earlier, similar
  *   matrix, orthonormal columns in any order. Where |A Q - Q diag(b)|_F <= refresh_tolerance |A|_F, b_j = q_j^T A q_j
  *   (the left side is the norm of what Q^T A Q has off its diagonal), Q stays: w = b, columns put in order, method

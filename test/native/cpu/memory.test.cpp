@@ -1,0 +1,94 @@
+// The memory that ops.h states for a thread, measured: the deepest stack of scratch memory of a call on one thread.
+#include <functional>
+#include <string>
+
+#include "devices.hpp"
+#include "native/core/matrix.hpp"
+#include "native/core/planner.hpp"
+#include "native/cpu/scratch.hpp"
+
+namespace {
+
+using namespace kronroot::test;
+using kronroot::cpu::Scratch;
+
+// "a few hundred KiB": tables of rotations and packed operands, whose size does not grow with n.
+constexpr double kFixed = 1.5 * (1 << 20);
+
+template <typename T>
+Batch<T> definite(int64_t batch, int64_t n) {
+  Batch<T> a(batch, n, n);
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t i = 0; i < n; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        a(b, i, j) =
+            static_cast<T>(1.0 / static_cast<double>(1 + i + j) + (i == j ? 1 + 0.01 * static_cast<double>(i) : 0));
+      }
+    }
+  }
+  return a;
+}
+
+// Elements of T beyond what is fixed.
+template <typename T>
+double elements_used(const std::function<void(const kr_call*)>& op) {
+  DeviceCall call(kronroot::cpu::best_kernels());
+  Scratch::forget_deepest();
+  op(call.get());
+  return (static_cast<double>(Scratch::deepest()) - kFixed) / sizeof(T);
+}
+
+template <typename T>
+void check_alone(int64_t n) {
+  const std::string where = std::string(type_name<T>) + " n = " + std::to_string(n);
+  const double square = static_cast<double>(n * n);
+  const Batch<T> a = definite<T>(1, n);
+  Batch<T> x(1, n, n), values(1, n, 1);
+  const double eigh =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::eigh(call, nullptr, &a, &values, &x, nullptr); });
+  check(eigh <= 4.2 * square, where, "eigh with vectors takes 4.2 n^2", eigh / square);
+  const double only =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::eigh(call, nullptr, &a, &values, nullptr, nullptr); });
+  check(only <= 2.2 * square, where, "eigh without vectors takes 2.2 n^2", only / square);
+  const double cholesky =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::cholesky(call, nullptr, &a, &x, nullptr); });
+  check(cholesky <= 1.1 * square, where, "cholesky takes n^2", cholesky / square);
+  const double inverse =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::spd_inverse(call, nullptr, &a, &x, nullptr); });
+  check(inverse <= 2.2 * square, where, "spd_inverse takes 2 n^2", inverse / square);
+  kr_inverse_root_options options{};
+  options.p_numerator = 4;
+  options.p_denominator = 1;
+  const double wide = sizeof(double) / sizeof(T);
+  for (const auto& [method, most] : {std::pair(KR_METHOD_EIGH, 7.0), std::pair(KR_METHOD_MINIMAX, 9 + 7 * wide),
+                                     std::pair(KR_METHOD_COUPLED_NEWTON, 10.0)}) {
+    options.method = method;
+    const double root =
+        elements_used<T>([&](const kr_call* call) { kronroot::cpu::inverse_root(call, &options, &a, &x, nullptr); });
+    check(root <= most * square, where + " method " + std::to_string(method), "inverse_root", root / square);
+  }
+  const double ns =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::orthogonalize(call, nullptr, &a, &x, nullptr); });
+  check(ns <= 5 * square, where, "orthogonalize by Newton-Schulz takes 2 m n + 2 m^2", ns / square);
+}
+
+TEST("memory: a matrix alone takes what ops.h states") {
+  for (const int64_t n : {300, 800}) {
+    check_alone<float>(n);
+    check_alone<double>(n);
+  }
+}
+
+TEST("memory: nothing is kept between calls beyond the deepest stack, and a small call measures small") {
+  const Batch<float> large = definite<float>(1, 400), small = definite<float>(1, 3);
+  Batch<float> x(1, 400, 400), y(1, 3, 3);
+  DeviceCall call(kronroot::cpu::best_kernels());
+  kronroot::cpu::cholesky(call.get(), nullptr, &large, &x, nullptr);
+  Scratch::forget_deepest();
+  EXPECT(Scratch::deepest() == 0);
+  kronroot::cpu::cholesky(call.get(), nullptr, &small, &y, nullptr);
+  EXPECT(Scratch::deepest() > 0);
+  EXPECT(Scratch::deepest() < (1 << 17));
+}
+
+}  // namespace
