@@ -82,7 +82,7 @@ bool takes_root_lanes(const kr_call* call, const kr_inverse_root_options& option
   const Root root = root_of(options);
   const bool is_minimax = options.method == KR_METHOD_AUTO || options.method == KR_METHOD_MINIMAX;
   if (!is_minimax || options.ridge == KR_RIDGE_PSEUDO_INVERSE || options.full_residual != 0) return false;
-  if (!root.inverse || root.b != 1 || root.a < 2 || root.a > 16 || a.rows < 2) return false;
+  if (!root.inverse || root.b != 1 || root.a < 2 || root.a > 16 || a.rows < 2 || a.rows > 64) return false;
   return plan_lanes(*call->device->crossovers, LaneOp::inverse_root, a.dtype, a.rows, a.batch);
 }
 

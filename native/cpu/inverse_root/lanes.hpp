@@ -43,7 +43,8 @@ struct LaneRoots {
   double residual[kMostLanes];
 };
 
-// Whether a call computes one matrix to a lane: by the planner, for p = 2 .. 16 under AUTO and MINIMAX.
+// Whether a call computes one matrix to a lane: by the planner, for p = 2 .. 16 under AUTO and MINIMAX
+// and 2 <= n <= 64, beyond which the characteristic polynomial would overflow.
 bool takes_root_lanes(const kr_call* call, const kr_inverse_root_options& options, const kr_batch& a);
 
 // The schedules of a call, for all its groups.

@@ -120,7 +120,7 @@ TEST("lanes of inverse_root: at most the error of eigh") {
       for (const double condition : {1e2, 1e4, 1e6}) check_accuracy(best_kernels(), n, p, condition);
     }
   }
-  for (const int64_t n : {31, 32, 33}) {
+  for (const int64_t n : {31, 32, 33, 48, 64}) {
     for (const double condition : {1e2, 1e4, 1e6}) check_accuracy(best_kernels(), n, 4, condition);
   }
   for (const KernelSet* set : kernel_sets()) {

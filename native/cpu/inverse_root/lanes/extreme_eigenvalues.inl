@@ -17,7 +17,8 @@ struct LaneEnds {
 // section 7.33. Returns what x has to be lowered by; 0 where rounding has taken x to the root.
 inline Vec<double> laguerre_step(const LaneTridiagonal& t, double s, Vec<double> x) {
   // The leading minors p_k = (x - s a_k) p_{k-1} - b_{k-1}^2 p_{k-2} and their first two derivatives. For orders up to
-  // 64 and |T| <= order they neither overflow nor, 1e-4 |x| from a root, underflow.
+  // 64 they do not overflow; where they come near to underflow x is as close to a cluster of roots as can be told.
+  constexpr double kSmallest = 1e-290;
   Vec<double> before{}, before1{}, before2{}, p = broadcast(1.0), p1{}, p2{}, square{};
   for (int64_t k = 0; k < t.n; ++k) {
     const Vec<double> factor = fma(t.diagonal[k], broadcast(-s), x);
@@ -36,7 +37,7 @@ inline Vec<double> laguerre_step(const LaneTridiagonal& t, double s, Vec<double>
   const Vec<double> reciprocal = 1.0 / p, g = p1 * reciprocal, h = g * g - p2 * reciprocal;
   const Vec<double> radicand = (n - 1) * fma(h, broadcast(n), -g * g);
   const Vec<double> step = n / (g + square_root(maximum<double>(radicand, Vec<double>{})));
-  return select<double>((p > Vec<double>{}) & (step > Vec<double>{}), step, Vec<double>{});
+  return select<double>((p > broadcast(kSmallest)) & (step > Vec<double>{}), step, Vec<double>{});
 }
 
 // Up to relative_tolerance of the size of T at the most, usually to its cube.
