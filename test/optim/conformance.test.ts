@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Device, open } from '../../lib/device.js'
 import { Optimizer, type Parameter, PhaseClock } from '../../lib/optim/index.js'
 import { loadSlots, saveSlots } from '../../lib/optim/slots.js'
+import { relativeError } from '../matrices/zoo.js'
 import { frobenius } from './dense64.js'
 import { gradientSequence, normal, normalArray } from './random.js'
 import { RULES, type RuleCase } from './rules.js'
@@ -141,7 +142,8 @@ describe.each(RULES)('$name', ({ make, model, shapes, tolerance, lr, hasSchedule
       const optimizer = new Optimizer(device, [{ params, rule: make(), lr }])
       for (const list of gradients) optimizer.step([list[index]!])
       optimizer.dispose()
-      expect(params[0]!.value).toEqual(together[index])
+      // To rounding: how many matrices a call holds may choose the path they take (native/core/crossovers.inc).
+      expect(relativeError(params[0]!.value, together[index]!)).toBeLessThan(1e-4)
     })
   })
 
