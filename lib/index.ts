@@ -1,8 +1,10 @@
 // The public face of kronroot's kernels. Optimizers are under kronroot/optim, schedules under kronroot/schedule.
 export { Device, type DeviceKind, type Isa, type OpenOptions, open, type TensorOptions } from './device.js'
 export { type ErrorCode, KronrootError } from './errors.js'
+export type { ArrayOperand } from './linalg/arrays.js'
 export { type Cholesky, cholesky, type FactorizationOptions } from './linalg/cholesky.js'
 export { type Eigh, type EighOptions, type EighRefresh, type EighResult, eigh } from './linalg/eigh.js'
+export { elementwiseUpdate, type UpdateArray, type UpdateKind } from './linalg/elementwise-update.js'
 export { type Gram, type GramOptions, gram } from './linalg/gram.js'
 export {
   type InverseRoot,
@@ -22,6 +24,7 @@ export {
   type OrthogonalizeOptions,
   orthogonalize,
 } from './linalg/orthogonalize.js'
+export { type ReduceArray, type Reduction, reduce } from './linalg/reduce.js'
 export { type Method, Report, type Rung, SolveError, type Status } from './linalg/report.js'
 export type { Ridge } from './linalg/ridge.js'
 export { type SpdInverse, spdInverse } from './linalg/spd-inverse.js'

@@ -3,6 +3,7 @@
     "core_sources": [
       "native/core/chebyshev.cpp",
       "native/core/check.cpp",
+      "native/core/check_arrays.cpp",
       "native/core/check_batch.cpp",
       "native/core/crossovers.cpp",
       "native/core/minimax.cpp",
@@ -19,6 +20,7 @@
       "native/reference/dense.cpp",
       "native/reference/eigh.cpp",
       "native/reference/eigh_refresh.cpp",
+      "native/reference/elementwise_update.cpp",
       "native/reference/factorization.cpp",
       "native/reference/gram.cpp",
       "native/reference/inverse_root.cpp",
@@ -26,6 +28,7 @@
       "native/reference/matmul.cpp",
       "native/reference/orthogonalize.cpp",
       "native/reference/polar.cpp",
+      "native/reference/reduce.cpp",
       "native/reference/spd_inverse.cpp",
       "native/reference/spd_solve.cpp",
       "native/reference/symmetric_eigen.cpp"
@@ -36,6 +39,7 @@
       "native/cpu/cholesky.cpp",
       "native/cpu/eigh.cpp",
       "native/cpu/eigh_refresh.cpp",
+      "native/cpu/elementwise_update.cpp",
       "native/cpu/gram.cpp",
       "native/cpu/householder.cpp",
       "native/cpu/inverse_root.cpp",
@@ -62,6 +66,7 @@
       "native/cpu/orthogonalize/polar.cpp",
       "native/cpu/orthogonalize/starting_point.cpp",
       "native/cpu/pool.cpp",
+      "native/cpu/reduce.cpp",
       "native/cpu/scratch.cpp",
       "native/cpu/spd/lanes.cpp",
       "native/cpu/spd_factor.cpp",
@@ -75,6 +80,7 @@
     "cpu_avx512_sources": ["native/cpu/isa/avx512.cpp"],
     "addon_sources": [
       "native/addon/addon.cpp",
+      "native/addon/arrays.cpp",
       "native/addon/backends.cpp",
       "native/addon/call.cpp",
       "native/addon/environment.cpp",

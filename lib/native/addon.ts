@@ -34,6 +34,26 @@ export interface Addon {
   readTensor(tensor: object, into: Float32Array | Float64Array): void
   disposeTensor(tensor: object): void
   /**
+   * elementwise_update of ops.h. kind: kr_update; arrays: gradient, m, v, vMax, direction, w of each entry, null where
+   * absent; numbers: the twelve of kr_update_array for each; finite: one flag each, written.
+   */
+  updateArrays(
+    device: object,
+    kind: number,
+    dtype: number,
+    arrays: readonly (object | null)[],
+    numbers: Float64Array,
+    finite: Int32Array,
+  ): void
+  /** reduce of ops.h. kind: kr_reduction; arrays: x, y of each entry, y null where absent; results: one each, written. */
+  reduceArrays(
+    device: object,
+    kind: number,
+    dtype: number,
+    arrays: readonly (object | null)[],
+    results: Float64Array,
+  ): void
+  /**
    * call(number, ...operands, failed, ...options): operands in the order of native/addon/operations.cpp, null where absent;
    * failed = 1 fills the outputs of failed matrices with NaN, 0 leaves them. Gives the kr_report records.
    */

@@ -1,6 +1,7 @@
 // The native module: its functions, made once per JavaScript environment.
 #include <node_api.h>
 
+#include "arrays.hpp"
 #include "call.hpp"
 #include "environment.hpp"
 #include "handles.hpp"
@@ -36,6 +37,8 @@ void fill_exports(napi_env env, napi_value exports) {
   define<write_tensor>(env, exports, "writeTensor", environment);
   define<read_tensor>(env, exports, "readTensor", environment);
   define<dispose_tensor>(env, exports, "disposeTensor", environment);
+  define<update_arrays>(env, exports, "updateArrays", environment);
+  define<reduce_arrays>(env, exports, "reduceArrays", environment);
   define<call_operation>(env, exports, "call", environment);
   define<submit_operation>(env, exports, "submit", environment);
   define<cancel_operation>(env, exports, "cancel", environment);

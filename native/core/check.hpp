@@ -25,5 +25,10 @@ kr_code check_spd_solve(const kr_call*, const kr_spd_solve_options*, const kr_ba
                         const kr_batch* x);
 kr_code check_kron_apply(const kr_call*, const kr_kron_apply_options*, const kr_batch* a, const kr_batch* x,
                          const kr_batch* b, const kr_batch* y);
+// These two may throw std::bad_alloc.
+kr_code check_elementwise_update(const kr_call*, const kr_elementwise_update_options*, const kr_update_array* arrays,
+                                 int64_t count);
+kr_code check_reduce(const kr_call*, const kr_reduce_options*, const kr_reduce_array* arrays, int64_t count,
+                     const double* results);
 
 }  // namespace kronroot

@@ -177,6 +177,8 @@ const kr_backend* kr_cpu_backend(void) {
       .spd_inverse = cpu::spd_inverse,
       .spd_solve = cpu::spd_solve,
       .kron_apply = cpu::kron_apply,
+      .elementwise_update = cpu::elementwise_update,
+      .reduce = cpu::reduce,
   };
   return &backend;
 }

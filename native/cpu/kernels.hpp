@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "../include/kronroot/ops.h"
 #include "lanes.hpp"
 
 namespace kronroot::cpu {
@@ -132,6 +133,9 @@ struct Kernels {
   int64_t (*newton_schulz_lanes_workspace)(int64_t rows, int64_t cols);
   // Newton-Schulz of a group of rows x cols matrices, neither of them 0.
   void (*newton_schulz_lanes)(NewtonSchulzLanes<T>& op, T* workspace);
+
+  // One step of a kr_update on elements [first, first + count) of an array; whether all is finite (ops.h).
+  bool (*update)(int32_t kind, const kr_update_array& array, int64_t first, int64_t count);
 
   // x . y with f64 accumulation in a fixed order.
   double (*dot)(int64_t n, const T* x, const T* y);

@@ -85,6 +85,8 @@ constexpr kr_backend table = {
     .spd_inverse = spd_inverse,
     .spd_solve = spd_solve,
     .kron_apply = kron_apply,
+    .elementwise_update = elementwise_update,
+    .reduce = reduce,
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "../eigen/eigh.inl"
 #include "../eigen/lanes/eigh.inl"
+#include "../elementwise/update.inl"
 #include "../gemm/gemm.inl"
 #include "../gemm/transpose.inl"
 #include "../gemm/vector_operations.inl"
@@ -41,6 +42,7 @@ constexpr Kernels<T> kernels_for() {
       .eigh_lanes = eigen_lanes::eigh_lanes<T>,
       .newton_schulz_lanes_workspace = orthogonal::newton_schulz_lanes_workspace<T>,
       .newton_schulz_lanes = orthogonal::newton_schulz_lanes<T>,
+      .update = elementwise::update<T>,
       .dot = dot<T, T>,
       .dot_wide = dot<T, double>,
       .axpy = axpy<T>,

@@ -60,6 +60,12 @@ typedef struct kr_backend {
                        const kr_batch* x, kr_report* reports);
   kr_code (*kron_apply)(const kr_call* call, const kr_kron_apply_options* options, const kr_batch* a, const kr_batch* x,
                         const kr_batch* b, const kr_batch* y);
+  /* `count` arrays; finite: `count` flags, or NULL. */
+  kr_code (*elementwise_update)(const kr_call* call, const kr_elementwise_update_options* options,
+                                const kr_update_array* arrays, int64_t count, int32_t* finite);
+  /* `count` arrays and results. */
+  kr_code (*reduce)(const kr_call* call, const kr_reduce_options* options, const kr_reduce_array* arrays, int64_t count,
+                    double* results);
 } kr_backend;
 
 /* Exported by plugins under this name; NULL where want_abi is not served. */

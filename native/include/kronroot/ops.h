@@ -12,6 +12,7 @@
  *     and the number of matrices in the call (native/core/crossovers.hpp);
  *   - a non-finite element makes that matrix KR_STATUS_NON_FINITE_INPUT (matmul, gram and kron_apply, which
  *     have no reports, propagate it within that matrix);
+ *   - elementwise_update and reduce, the last two, work on lists of arrays and state their own rules;
  *   - ulp below is the spacing of 1 in the element type, 2^-23 (f32) or 2^-52 (f64).
  */
 #ifndef KRONROOT_OPS_H
@@ -255,6 +256,93 @@ typedef struct kr_kron_apply_options {
   int32_t transpose_a;
   int32_t transpose_b;
 } kr_kron_apply_options;
+
+/*
+ * elementwise_update: one step of an elementwise rule over many arrays, in one call. For every element, what is NULL
+ * left out,
+ *
+ *     G = gradient + l2 w
+ *     COMBINE    D = from_gradient G + from_m m
+ *     MOMENTUM   m <- m_decay m + m_weight G;   D = from_gradient G + from_m m
+ *     SIGN       D = sign(from_gradient G + from_m m), sign(0) = 0;   then m as in MOMENTUM
+ *     ADAM       m as in MOMENTUM;   v <- v_decay v + v_weight G^2;   v_max <- max(v_max, v)
+ *                D = (from_gradient G + from_m m) / (sqrt(v_scale u + epsilon_inside) + epsilon), u = v_max, or v
+ * without direction <- D;   w <- w - lr D - shrinkage w
+ *
+ * MOMENTUM is heavy ball, Nesterov and EMA (m_decay, m_weight = beta, 1 - beta) with or without correction of the
+ * start, SIGN is Lion and signSGD, ADAM is Adam, NAdam (both weights), AMSGrad (v_max), RMSProp and AdaGrad (v_decay =
+ * v_weight = 1). Arrays: contiguous, `count` elements of the dtype. Required: gradient; m for MOMENTUM; v for ADAM. v
+ * is for ADAM alone, v_max needs v. What is written overlaps nothing else of the call, but direction or w may be the
+ * gradient itself or, in COMBINE, which leaves m as it is, m itself. Bound: of G, m, v, w and of D in COMBINE and
+ * MOMENTUM 2 ulp of the sum of the magnitudes of the terms, of D in ADAM 8 ulp of the magnitudes of its numerator's
+ * terms over its denominator; SIGN is that of the rounded sum. The formulas stand for the numbers as given: m <- 0.999
+ * m + 0.001 G does not lose the sum of 1 by rounding 0.999 to f32. Results do not depend on the other arrays of the
+ * call, on where an element lies in its array, nor on the number of threads. Non-finite elements propagate element by
+ * element, through m and v into later steps too: finite[i] is 0 where a G, or a number written, of array i is not
+ * finite, else 1 (an array without elements: 1). A caller who wants to leave the state alone looks first (reduce). 0 /
+ * 0 in ADAM (no epsilon) is NaN as in IEEE 754. Cancellation is asked for before the first element: a call updates
+ * everything or nothing. Cost: each array is read and written once; 4 bytes an element of each, and the memory's speed.
+ * Source: Kingma and Ba, arXiv 1412.6980; Dozat, ICLR 2016 workshop; Reddi et al., arXiv 1904.09237; Chen et al.
+ * (Lion), arXiv 2302.06675, algorithm 2; decoupled decay: Loshchilov and Hutter, arXiv 1711.05101.
+ */
+typedef enum kr_update {
+  KR_UPDATE_COMBINE = 0,
+  KR_UPDATE_MOMENTUM = 1,
+  KR_UPDATE_SIGN = 2,
+  KR_UPDATE_ADAM = 3,
+} kr_update;
+
+typedef struct kr_elementwise_update_options {
+  int32_t kind;  /* kr_update */
+  int32_t dtype; /* kr_dtype of all arrays */
+} kr_elementwise_update_options;
+
+/* One array with its numbers, all of them finite in the dtype: they may differ from array to array. */
+typedef struct kr_update_array {
+  int64_t count;
+  const void* gradient;
+  void* m;
+  void* v;
+  void* v_max;
+  void* direction;
+  void* w;
+  double l2;
+  double m_decay;
+  double m_weight;
+  double v_decay;
+  double v_weight;
+  double from_gradient;
+  double from_m;
+  double v_scale;
+  double epsilon_inside;
+  double epsilon;
+  double lr;
+  double shrinkage;
+} kr_update_array;
+
+/*
+ * reduce: one number for each of many arrays, in f64.
+ *   DOT      sum of x_i y_i; y = NULL stands for x: the square of the norm
+ *   LARGEST  max |x_i|, 0 for no elements; NaN where an element is NaN, else infinity where one is infinite. y is NULL
+ * Bound: DOT |result - exact| <= (count 2^-52) sum |x_i y_i|; products of f32 are exact and their sums cannot overflow,
+ * so that DOT of an f32 array with itself is finite if and only if the array is. The order of summation depends on
+ * count alone. LARGEST is exact. x and y may be any arrays, the same ones too. Cost: each array is read once.
+ */
+typedef enum kr_reduction {
+  KR_REDUCE_DOT = 0,
+  KR_REDUCE_LARGEST = 1,
+} kr_reduction;
+
+typedef struct kr_reduce_options {
+  int32_t kind;  /* kr_reduction */
+  int32_t dtype; /* kr_dtype of all arrays */
+} kr_reduce_options;
+
+typedef struct kr_reduce_array {
+  int64_t count;
+  const void* x;
+  const void* y;
+} kr_reduce_array;
 
 #ifdef __cplusplus
 }

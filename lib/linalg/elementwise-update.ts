@@ -1,0 +1,119 @@
+import type { Device } from '../device.js'
+import { checkFields, KronrootError, shown } from '../errors.js'
+import { addon, translated } from '../native/addon.js'
+import { type ArrayOperand, checkedArrayDType, checkedList } from './arrays.js'
+
+/** What happens to an element; formulas: {@link elementwiseUpdate}. */
+export type UpdateKind = 'combine' | 'momentum' | 'sign' | 'adam'
+
+/** One array of an update with everything that belongs to it, all of one length. Numbers that are left out are 0. */
+export interface UpdateArray {
+  readonly gradient: ArrayOperand
+  /** First moment. Needed by `momentum`, only read by `combine`. */
+  readonly m?: ArrayOperand | undefined
+  /** Second moment. Needed by `adam`, for it alone. */
+  readonly v?: ArrayOperand | undefined
+  /** Largest second moment so far, for AMSGrad. */
+  readonly vMax?: ArrayOperand | undefined
+  /** Where D goes. May be the gradient itself. */
+  readonly direction?: ArrayOperand | undefined
+  /** Weights to be moved. */
+  readonly w?: ArrayOperand | undefined
+  /** Times w is added to the gradient. */
+  readonly l2?: number
+  readonly mDecay?: number
+  readonly mWeight?: number
+  readonly vDecay?: number
+  readonly vWeight?: number
+  /** Weight of the gradient in D. */
+  readonly fromGradient?: number
+  /** Weight of the first moment in D. */
+  readonly fromM?: number
+  /** Factor of the second moment below the root, such as 1 / (1 - beta2^t). */
+  readonly vScale?: number
+  /** Added below the root. */
+  readonly epsilonInside?: number
+  /** Added to the root. */
+  readonly epsilon?: number
+  readonly lr?: number
+  /** Times w is taken off w. */
+  readonly shrinkage?: number
+}
+
+const kinds: readonly UpdateKind[] = ['combine', 'momentum', 'sign', 'adam']
+// Both in the order of native/addon/arrays.cpp.
+const operands = ['gradient', 'm', 'v', 'vMax', 'direction', 'w'] as const
+const numbers = [
+  'l2',
+  'mDecay',
+  'mWeight',
+  'vDecay',
+  'vWeight',
+  'fromGradient',
+  'fromM',
+  'vScale',
+  'epsilonInside',
+  'epsilon',
+  'lr',
+  'shrinkage',
+] as const
+const fields = [...operands, ...numbers]
+
+/**
+ * One step of an elementwise rule over many arrays in one call, in place. For every element, what is absent left out,
+ *
+ *     G = gradient + l2 w
+ *     combine    D = fromGradient G + fromM m
+ *     momentum   m <- mDecay m + mWeight G,  D = fromGradient G + fromM m
+ *     sign       D = sign(fromGradient G + fromM m),  then m as in momentum
+ *     adam       m as in momentum,  v <- vDecay v + vWeight G^2,  vMax <- max(vMax, v)
+ *                D = (fromGradient G + fromM m) / (sqrt(vScale u + epsilonInside) + epsilon),  u = vMax, or v without
+ *     direction <- D,   w <- w - lr D - shrinkage w
+ *
+ * Sums are within 2 ulp of the magnitudes of their terms, D of `adam` within 8. Arrays are tensors of the device, or Float32Arrays or Float64Arrays
+ * (all of one type), which are updated where they lie, without a copy. What is written must not overlap anything else of
+ * the call; direction and w may be the gradient (in `combine` also m) itself. Each array is read and written once, on
+ * several threads, whose number does not change the bits. There is no asynchronous twin: memory that JavaScript owns cannot
+ * be lent to another thread.
+ *
+ * @returns for every entry whether its G and every number written are finite. Those that are not have been written
+ *   all the same, element by element.
+ * @throws KronrootError ERR_ARGUMENT, ERR_OPTION, ERR_SHAPE, ERR_DTYPE, ERR_BUFFER, ERR_ALIAS, ERR_DISPOSED,
+ *   ERR_OUT_OF_MEMORY; then nothing was written
+ */
+export function elementwiseUpdate(
+  device: Device,
+  kind: UpdateKind,
+  arrays: readonly UpdateArray[],
+): readonly boolean[] {
+  const op = 'elementwiseUpdate'
+  const number = kinds.indexOf(kind)
+  if (number < 0) {
+    throw new KronrootError(
+      'ERR_OPTION',
+      `${op}: kind must be one of ${kinds.map(shown).join(', ')}, got ${shown(kind)}`,
+    )
+  }
+  checkedList(op, arrays)
+  const values = new Float64Array(arrays.length * numbers.length)
+  const list = arrays.flatMap((array, entry) => {
+    checkFields(`${op}: arrays[${entry}]`, array, fields)
+    numbers.forEach((field, index) => {
+      values[entry * numbers.length + index] = checkedFinite(op, entry, field, array[field])
+    })
+    return operands.map((field) => array[field] ?? null)
+  })
+  const finite = new Int32Array(arrays.length)
+  try {
+    addon().updateArrays(device, number, checkedArrayDType(op, 'gradient', arrays[0]?.gradient), list, values, finite)
+  } catch (error) {
+    throw translated(error)
+  }
+  return Array.from(finite, (flag) => flag === 1)
+}
+
+function checkedFinite(op: string, entry: number, field: string, value: unknown): number {
+  if (value === undefined) return 0
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  throw new KronrootError('ERR_OPTION', `${op}: arrays[${entry}].${field} must be a finite number, got ${shown(value)}`)
+}
