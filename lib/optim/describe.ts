@@ -8,7 +8,7 @@ export interface ElementwiseCost {
   readonly flopsPerElement: number
 }
 
-/** Plan of a rule without native calls. */
+/** Plan of a rule that works on elements alone. */
 export function elementwisePlan(rule: string, parameters: readonly ParameterSpec[], cost: ElementwiseCost): RulePlan {
   const total = countElements(parameters)
   return {

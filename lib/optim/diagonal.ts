@@ -1,7 +1,9 @@
+import type { Device } from '../device.js'
+import type { UpdateArray } from '../linalg/elementwise-update.js'
 import { elements } from '../precondition/plan.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { elementwisePlan } from './describe.js'
-import { adaptive, addSquares, average, averageSquares } from './elementwise.js'
+import { updateAll } from './elementwise.js'
 import type { ParameterSpec, Rule } from './rule.js'
 import { arraySlot } from './slots.js'
 
@@ -29,6 +31,7 @@ interface DiagonalParameter {
 
 /** State of a rule that divides by the root of a running second moment. */
 export interface DiagonalState {
+  readonly device: Device
   readonly parameters: readonly DiagonalParameter[]
 }
 
@@ -45,7 +48,8 @@ export function diagonalRule(moments: DiagonalMoments): Rule<DiagonalState> {
   const { name, beta1, beta2 } = moments
   return {
     name,
-    init: (parameters) => ({
+    init: (parameters, device) => ({
+      device,
       parameters: parameters.map((spec) => {
         const size = elements(spec.shape)
         return {
@@ -58,12 +62,14 @@ export function diagonalRule(moments: DiagonalMoments): Rule<DiagonalState> {
       }),
     }),
     update: (gradients, state, { step, clock }) =>
-      clock.time('apply', () =>
-        state.parameters.map((parameter, index) => {
-          const gradient = gradients[index]
-          return gradient ? updateOne(moments, parameter, gradient, step) : null
-        }),
-      ),
+      clock.time('apply', () => {
+        const present = state.parameters.map((parameter, index) => (gradients[index] ? parameter : null))
+        const entries = present.map((parameter, index) =>
+          parameter ? entryOf(moments, parameter, gradients[index]!, step) : null,
+        )
+        updateAll(state.device, 'adam', entries)
+        return present.map((parameter) => parameter?.direction ?? null)
+      }),
     describe: (state) => {
       const arrays = 2 + (beta1 === undefined ? 0 : 1) // second moment, direction, and the first moment if there is one
       const specs = state.parameters.map(({ spec }) => spec)
@@ -80,30 +86,26 @@ export function diagonalRule(moments: DiagonalMoments): Rule<DiagonalState> {
   }
 }
 
-function updateOne(
+/** Advances the counters of a parameter; what is to be done with its arrays. */
+function entryOf(
   { beta1, beta2, isSecondCorrected, epsilon }: DiagonalMoments,
   { first, second, startWeights, direction }: DiagonalParameter,
   gradient: Float32Array,
   step: number,
-): Float32Array {
-  let firstScale = 1
-  if (beta1 !== undefined && first !== undefined) {
+): UpdateArray {
+  let fromFirst: Partial<UpdateArray> = { fromGradient: 1 }
+  if (beta1 !== undefined) {
     const beta = beta1(step)
-    average(first, gradient, beta)
     startWeights[0]! *= beta
-    firstScale = 1 / (1 - startWeights[0]!)
+    fromFirst = { m: first, mDecay: beta, mWeight: 1 - beta, fromM: 1 / (1 - startWeights[0]!) }
   }
-  let secondScale = 1
-  if (beta2 === 'sum') {
-    addSquares(second, gradient)
-  } else {
+  let fromSecond = { vDecay: 1, vWeight: 1, vScale: 1 }
+  if (beta2 !== 'sum') {
     const beta = beta2(step)
-    averageSquares(second, gradient, beta)
     startWeights[1]! *= beta
-    if (isSecondCorrected) secondScale = 1 / (1 - startWeights[1]!)
+    fromSecond = { vDecay: beta, vWeight: 1 - beta, vScale: isSecondCorrected ? 1 / (1 - startWeights[1]!) : 1 }
   }
-  adaptive(direction, firstScale, first ?? gradient, secondScale, second, epsilon(step))
-  return direction
+  return { gradient, direction, v: second, ...fromFirst, ...fromSecond, epsilon: epsilon(step) }
 }
 
 /** A decay rate of a moment that is optional: a constant 0 stores no moment at all. */

@@ -1,7 +1,8 @@
+import type { Device } from '../device.js'
 import { elements } from '../precondition/plan.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { hyperparameter } from '../schedule/validate.js'
-import { average, combine, scale } from './elementwise.js'
+import { updateAll } from './elementwise.js'
 import type { Gradients, ParameterSpec } from './rule.js'
 import { arraySlot, type Slot } from './slots.js'
 
@@ -13,12 +14,15 @@ interface FilteredParameter {
   readonly startWeight: Float64Array
 }
 
-/** State of a {@link GradientFilter}; empty without beta1. */
-export type FilterState = readonly FilteredParameter[]
+/** State of a {@link GradientFilter}; without beta1 there are no parameters in it. */
+export interface FilterState {
+  readonly device: Device
+  readonly parameters: readonly FilteredParameter[]
+}
 
 /** The average of the gradient that a preconditioner is applied to. */
 export interface GradientFilter {
-  init(parameters: readonly ParameterSpec[]): FilterState
+  init(parameters: readonly ParameterSpec[], device: Device): FilterState
   update(gradients: Gradients, state: FilterState, step: number): Gradients
   slots(state: FilterState): readonly Slot[]
 }
@@ -35,34 +39,55 @@ export interface GradientFilter {
 export function gradientFilter(owner: string, beta1: Schedule, beta3: Schedule, isCorrected: boolean): GradientFilter {
   const storeDecay = hyperparameter(owner, 'beta1', beta1, { min: 0, below: 1 })
   const outputDecay = hyperparameter(owner, 'beta3', beta3, { min: 0, below: 1 })
-  if (beta1 === 0) return { init: () => [], update: (gradients) => gradients, slots: () => [] }
-  const updateOne = (parameter: FilteredParameter, gradient: Float32Array, step: number): Float32Array => {
-    const { average: stored, output, startWeight } = parameter
-    const decay = storeDecay(step)
-    const weight = outputDecay(step)
-    const correction = isCorrected ? 1 / (1 - weight * startWeight[0]!) : 1
-    if (weight === decay) {
-      average(stored, gradient, decay)
-      scale(output, correction, stored)
-    } else {
-      combine(output, weight * correction, stored, (1 - weight) * correction, gradient)
-      average(stored, gradient, decay)
+  if (beta1 === 0) {
+    return {
+      init: (_, device) => ({ device, parameters: [] }),
+      update: (gradients) => gradients,
+      slots: () => [],
     }
-    startWeight[0]! *= decay
-    return output
   }
   return {
-    init: (parameters) =>
-      parameters.map(({ name, shape }) => ({
+    init: (parameters, device) => ({
+      device,
+      parameters: parameters.map(({ name, shape }) => ({
         name,
         average: new Float32Array(elements(shape)),
         output: new Float32Array(elements(shape)),
         startWeight: new Float64Array([1]),
       })),
-    update: (gradients, state, step) =>
-      gradients.map((gradient, index) => (gradient ? updateOne(state[index]!, gradient, step) : null)),
-    slots: (state) =>
-      state.flatMap((parameter) => [
+    }),
+    update: (gradients, { device, parameters }, step) => {
+      const decay = storeDecay(step)
+      const weight = outputDecay(step)
+      const isUsual = weight === decay
+      const entries = parameters.map(({ average, output, startWeight }, index) => {
+        const gradient = gradients[index]
+        if (!gradient) return null
+        const correction = isCorrected ? 1 / (1 - weight * startWeight[0]!) : 1
+        startWeight[0]! *= decay
+        return {
+          advance: { gradient, m: average, mDecay: decay, mWeight: 1 - decay, fromM: correction },
+          output: { gradient, m: average, fromGradient: (1 - weight) * correction, fromM: weight * correction },
+          into: { direction: output },
+        }
+      })
+      // Another weight of the output looks at m before it is moved.
+      if (!isUsual) {
+        updateAll(
+          device,
+          'combine',
+          entries.map((entry) => entry && { ...entry.output, ...entry.into }),
+        )
+      }
+      updateAll(
+        device,
+        'momentum',
+        entries.map((entry) => entry && { ...entry.advance, ...(isUsual ? entry.into : {}) }),
+      )
+      return parameters.map(({ output }, index) => (gradients[index] ? output : null))
+    },
+    slots: ({ parameters }) =>
+      parameters.flatMap((parameter) => [
         arraySlot(`${parameter.name}/average`, parameter.average),
         arraySlot(`${parameter.name}/averageStartWeight`, parameter.startWeight),
       ]),

@@ -3,7 +3,7 @@ import type { Schedule } from '../schedule/schedule.js'
 import { hyperparameter, optionError } from '../schedule/validate.js'
 import type { PhaseClock } from './clock.js'
 import { type WeightDecay, type WeightDecayOptions, weightDecayOf } from './decay.js'
-import { combine } from './elementwise.js'
+import { updateAll } from './elementwise.js'
 import type { Gradients, ParameterSpec, Rule, RulePlan, SolveReport } from './rule.js'
 import { renamedSlot, type Slot } from './slots.js'
 
@@ -25,6 +25,7 @@ export interface GroupStep {
 export class ParameterGroup {
   readonly parameters: readonly ParameterSpec[]
   readonly rule: Rule
+  readonly #device: Device
   readonly #state: unknown
   readonly #lr: (step: number) => number
   readonly #decay: WeightDecay
@@ -41,6 +42,7 @@ export class ParameterGroup {
     this.rule = rule
     this.#lr = hyperparameter(owner, 'lr', lr, { min: 0 })
     this.#decay = weightDecayOf(owner, options, lr)
+    this.#device = device
     this.#state = rule.init(parameters, device)
   }
 
@@ -82,12 +84,13 @@ export class ParameterGroup {
 
   #addL2(gradients: Gradients, values: readonly Float32Array[], rate: number): Gradients {
     if (rate === 0) return gradients
-    return gradients.map((gradient, index) => {
+    const entries = gradients.map((gradient, index) => {
       if (gradient === null) return null
-      const target = this.#regularized[index] ?? new Float32Array(gradient.length)
-      this.#regularized[index] = target
-      combine(target, 1, gradient, rate, values[index]!)
-      return target
+      const direction = this.#regularized[index] ?? new Float32Array(gradient.length)
+      this.#regularized[index] = direction
+      return { gradient, m: values[index], direction, fromGradient: 1, fromM: rate }
     })
+    updateAll(this.#device, 'combine', entries)
+    return entries.map((entry) => entry?.direction ?? null)
   }
 }

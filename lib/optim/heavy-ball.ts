@@ -1,7 +1,8 @@
+import type { Device } from '../device.js'
 import { elements } from '../precondition/plan.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { boolean, hyperparameter, optionError } from '../schedule/validate.js'
-import { combine } from './elementwise.js'
+import { updateAll } from './elementwise.js'
 import type { Gradients, ParameterSpec } from './rule.js'
 import { arraySlot, type Slot } from './slots.js'
 
@@ -12,11 +13,14 @@ interface BallParameter {
 }
 
 /** State of a {@link HeavyBall}. */
-export type HeavyBallState = readonly BallParameter[]
+export interface HeavyBallState {
+  readonly device: Device
+  readonly parameters: readonly BallParameter[]
+}
 
 /** Momentum over directions, after preconditioning. */
 export interface HeavyBall {
-  init(parameters: readonly ParameterSpec[]): HeavyBallState
+  init(parameters: readonly ParameterSpec[], device: Device): HeavyBallState
   update(directions: Gradients, state: HeavyBallState, step: number): Gradients
   slots(state: HeavyBallState): readonly Slot[]
 }
@@ -33,21 +37,24 @@ export function heavyBall(owner: string, momentum: Schedule, nesterov: boolean):
     return undefined
   }
   return {
-    init: (parameters) =>
-      parameters.map(({ name, shape }) => ({
+    init: (parameters, device) => ({
+      device,
+      parameters: parameters.map(({ name, shape }) => ({
         name,
         buffer: new Float32Array(elements(shape)),
         output: nesterov ? new Float32Array(elements(shape)) : undefined,
       })),
-    update: (directions, state, step) =>
-      directions.map((direction, index) => {
-        if (!direction) return null
-        const { buffer, output } = state[index]!
-        combine(buffer, mu(step), buffer, 1, direction)
-        if (output === undefined) return buffer
-        combine(output, 1, direction, mu(step), buffer)
-        return output
-      }),
-    slots: (state) => state.map(({ name, buffer }) => arraySlot(`${name}/momentum`, buffer)),
+    }),
+    update: (directions, { device, parameters }, step) => {
+      const decay = mu(step)
+      const entries = directions.map((gradient, index) => {
+        if (!gradient) return null
+        const { buffer, output } = parameters[index]!
+        return { gradient, m: buffer, mDecay: decay, mWeight: 1, direction: output, fromGradient: 1, fromM: decay }
+      })
+      updateAll(device, 'momentum', entries)
+      return parameters.map(({ buffer, output }, index) => (directions[index] ? (output ?? buffer) : null))
+    },
+    slots: ({ parameters }) => parameters.map(({ name, buffer }) => arraySlot(`${name}/momentum`, buffer)),
   }
 }

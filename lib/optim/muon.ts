@@ -7,7 +7,7 @@ import type { Schedule } from '../schedule/schedule.js'
 import { boolean, hyperparameter, numberIn, oneOf, optionError } from '../schedule/validate.js'
 import type { Tensor } from '../tensor.js'
 import { countElements } from './describe.js'
-import { average, combine, scale } from './elementwise.js'
+import { updateAll } from './elementwise.js'
 import type { Gradients, ParameterSpec, Rule, RuleContext, RulePlan } from './rule.js'
 import { arraySlot } from './slots.js'
 
@@ -59,6 +59,7 @@ interface MuonBucket {
 
 /** State of {@link muon}. */
 export interface MuonState {
+  readonly device: Device
   readonly parameters: readonly MuonParameter[]
   readonly buckets: readonly MuonBucket[]
 }
@@ -186,6 +187,7 @@ function createState(
     members.set(key, [...(members.get(key) ?? []), index])
   })
   return {
+    device,
     parameters: specs.map((spec, index) => {
       const [rows, columns] = shapes[index]!
       const factor = outputs === 'first' ? scaleOf(rows, columns) : scaleOf(columns, rows)
@@ -213,14 +215,13 @@ function createState(
 
 /** Momentum of every parameter with a gradient; returns what is to be orthogonalized. */
 function filterGradients(state: MuonState, gradients: Gradients, mu: number, nesterov: boolean): Gradients {
-  return state.parameters.map(({ momentum, direction }, index) => {
+  const weights = { mDecay: mu, mWeight: 1 - mu, fromGradient: 1 - mu, fromM: mu }
+  const entries = state.parameters.map(({ momentum, direction }, index) => {
     const gradient = gradients[index]
-    if (!gradient) return null
-    average(momentum, gradient, mu)
-    if (!nesterov) return momentum
-    combine(direction, 1 - mu, gradient, mu, momentum)
-    return direction
+    return gradient ? { gradient, m: momentum, ...weights, ...(nesterov ? { direction } : {}) } : null
   })
+  updateAll(state.device, 'momentum', entries)
+  return entries.map((entry) => entry && (entry.direction ?? entry.m))
 }
 
 function orthogonalizeAll(
@@ -236,8 +237,8 @@ function orthogonalizeAll(
     for (const bucket of state.buckets) {
       if (bucket.members.every((parameter) => filtered[parameter] === null)) continue
       for (const failed of orthogonalizeBucket(bucket, filtered, iteration)) directions[failed] = null
-      unstack(bucket, state, directions)
     }
+    unstackAll(state, directions)
   })
   raiseWhereExhausted(
     'muon',
@@ -264,13 +265,17 @@ function orthogonalizeBucket(
   return ledger.record(report, (index) => filtered[members[index]!] !== null).map((index) => members[index]!)
 }
 
-function unstack({ members, stack, rows, columns }: MuonBucket, state: MuonState, directions: Gradients): void {
-  const size = rows * columns
-  members.forEach((parameter, index) => {
-    const direction = directions[parameter]
-    if (!direction) return
-    scale(direction, state.parameters[parameter]!.factor, stack.subarray(index * size, (index + 1) * size))
+/** Directions out of the stacks, times their factors. */
+function unstackAll({ device, buckets, parameters }: MuonState, directions: Gradients): void {
+  const entries = buckets.flatMap(({ members, stack, rows, columns }) => {
+    const size = rows * columns
+    return members.map((parameter, index) => {
+      const direction = directions[parameter]
+      const gradient = stack.subarray(index * size, (index + 1) * size)
+      return direction ? { gradient, direction, fromGradient: parameters[parameter]!.factor } : null
+    })
   })
+  updateAll(device, 'combine', entries)
 }
 
 /** Iterations assumed in FLOP counts where the caller leaves the number to the table. */

@@ -3,7 +3,7 @@ import { checkFields, KronrootError } from '../errors.js'
 import { elements } from '../precondition/plan.js'
 import { optionError } from '../schedule/validate.js'
 import { PhaseClock, type PhaseTimes } from './clock.js'
-import { descend } from './elementwise.js'
+import { updateAll } from './elementwise.js'
 import { type GradientInput, orderGradients } from './gradients.js'
 import type { GroupOptions } from './group.js'
 import {
@@ -42,6 +42,7 @@ export interface ParameterGroupOptions extends GroupOptions {
 export class Optimizer {
   /** All parameters, in the order in which `step` takes gradients. */
   readonly parameters: readonly Parameter[]
+  readonly #device: Device
   readonly #values: readonly Float32Array[]
   readonly #groups: ParameterGroups
   readonly #clock = new PhaseClock()
@@ -50,6 +51,7 @@ export class Optimizer {
   constructor(device: Device, groups: readonly ParameterGroupOptions[], options: OptimizerOptions = {}) {
     checkGroups(groups)
     this.parameters = groups.flatMap(({ params }) => params)
+    this.#device = device
     this.#values = this.parameters.map(({ value }) => value)
     const split = groups.map(({ params, ...shared }) => ({ parameters: params, options: shared }))
     this.#groups = new ParameterGroups(device, split, options, this.#clock)
@@ -71,13 +73,14 @@ export class Optimizer {
   step(gradients: GradientInput): void {
     const steps = this.#groups.advance(orderGradients(this.parameters, gradients), this.#values)
     this.#clock.time('apply', () => {
-      let index = 0
-      for (const { directions, lr, shrinkage } of steps) {
-        for (const direction of directions) {
-          if (direction !== null) descend(this.#values[index]!, lr, direction, shrinkage)
-          index++
-        }
-      }
+      const moves = steps.flatMap(({ directions, lr, shrinkage }) =>
+        directions.map((gradient) => gradient && { gradient, fromGradient: 1, lr, shrinkage }),
+      )
+      updateAll(
+        this.#device,
+        'combine',
+        moves.map((move, index) => move && { ...move, w: this.#values[index]! }),
+      )
     })
   }
 

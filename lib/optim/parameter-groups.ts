@@ -3,7 +3,7 @@ import { checkFields, KronrootError, shown } from '../errors.js'
 import { oneOf } from '../schedule/validate.js'
 import { PhaseClock, type PhaseTimes } from './clock.js'
 import { planText } from './describe.js'
-import { allFinite } from './elementwise.js'
+import { finiteOnly } from './elementwise.js'
 import { type GroupOptions, type GroupStep, ParameterGroup } from './group.js'
 import type { Gradients, ParameterSpec, RulePlan, SolveReport } from './rule.js'
 import { loadSlots, type Slot, type StateDict, saveSlots } from './slots.js'
@@ -58,6 +58,7 @@ const VERSION = 1
 export class ParameterGroups {
   /** All parameters, group after group. */
   readonly parameters: readonly ParameterSpec[]
+  readonly #device: Device
   readonly #groups: readonly ParameterGroup[]
   readonly #clock: PhaseClock
   readonly #throwsOnNonFinite: boolean
@@ -76,6 +77,7 @@ export class ParameterGroups {
     const nonFinite = oneOf('Optimizer', 'nonFinite', options.nonFinite ?? 'skip', ['skip', 'throw'])
     this.#throwsOnNonFinite = nonFinite === 'throw'
     this.#clock = clock
+    this.#device = device
     this.parameters = groups.flatMap(({ parameters }) => parameters)
     const created: ParameterGroup[] = []
     try {
@@ -183,12 +185,12 @@ export class ParameterGroups {
   }
 
   #withoutNonFinite(gradients: Gradients): Gradients {
-    const isBad = gradients.map((gradient) => gradient !== null && !allFinite(gradient))
-    const names = this.parameters.filter((_, index) => isBad[index]).map(({ name }) => name)
+    const finite = this.#clock.time('apply', () => finiteOnly(this.#device, gradients))
+    const names = this.parameters.filter((_, index) => gradients[index] !== finite[index]).map(({ name }) => name)
     if (names.length > 0 && this.#throwsOnNonFinite) {
       throw new KronrootError('ERR_NON_FINITE', `step: the gradients of ${names.join(', ')} are not finite`)
     }
     for (const name of names) this.#nonFinite.set(name, (this.#nonFinite.get(name) ?? 0) + 1)
-    return gradients.map((gradient, index) => (isBad[index] ? null : gradient))
+    return finite
   }
 }

@@ -40,6 +40,7 @@ export interface RulePlan {
   readonly flopsPerStep: number
   /** Floating-point operations that a refresh adds (estimated: the root solver chooses its method). */
   readonly flopsPerRefresh: number
+  /** Calls on stacks of matrices. Elementwise work takes a few more, as many for one parameter as for a thousand. */
   readonly nativeCallsPerStep: number
   readonly nativeCallsPerRefresh: number
 }

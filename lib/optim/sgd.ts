@@ -1,9 +1,10 @@
+import type { Device } from '../device.js'
 import { checkFields } from '../errors.js'
 import { elements } from '../precondition/plan.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { boolean, hyperparameter, optionError } from '../schedule/validate.js'
 import { elementwisePlan } from './describe.js'
-import { combine } from './elementwise.js'
+import { updateAll } from './elementwise.js'
 import type { ParameterSpec, Rule } from './rule.js'
 import { arraySlot } from './slots.js'
 
@@ -27,6 +28,7 @@ interface SgdParameter {
 
 /** State of {@link sgd}. */
 export interface SgdState {
+  readonly device: Device
   readonly parameters: readonly SgdParameter[]
 }
 
@@ -51,7 +53,8 @@ export function sgd(options: SgdOptions = {}): Rule<SgdState> {
   }
   return {
     name: 'sgd',
-    init: (parameters) => ({
+    init: (parameters, device) => ({
+      device,
       parameters: parameters.map((spec) => {
         const size = elements(spec.shape)
         return {
@@ -63,19 +66,22 @@ export function sgd(options: SgdOptions = {}): Rule<SgdState> {
       }),
     }),
     update: (gradients, state, { step, clock }) =>
-      clock.time('apply', () =>
-        state.parameters.map(({ buffer, started, direction }, index) => {
+      clock.time('apply', () => {
+        if (!hasBuffer) return gradients
+        const mu = momentum(step)
+        const damped = 1 - dampening(step)
+        const entries = state.parameters.map(({ buffer, started, direction }, index) => {
           const gradient = gradients[index]
-          if (!gradient || buffer === undefined) return gradient ?? null
-          const mu = momentum(step)
-          if (started[0] === 0) buffer.set(gradient)
-          else combine(buffer, mu, buffer, 1 - dampening(step), gradient)
+          if (!gradient) return null
+          const weights = started[0] === 0 ? { mDecay: 0, mWeight: 1 } : { mDecay: mu, mWeight: damped }
           started[0] = 1
-          if (direction === undefined) return buffer
-          combine(direction, 1, gradient, mu, buffer)
-          return direction
-        }),
-      ),
+          return { gradient, m: buffer, ...weights, direction, fromGradient: 1, fromM: mu }
+        })
+        updateAll(state.device, 'momentum', entries)
+        return state.parameters.map(({ buffer, direction }, index) =>
+          gradients[index] ? (direction ?? buffer ?? null) : null,
+        )
+      }),
     describe: (state) => {
       const arrays = (hasBuffer ? 1 : 0) + (nesterov ? 1 : 0)
       const specs = state.parameters.map(({ spec }) => spec)

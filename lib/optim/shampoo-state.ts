@@ -1,3 +1,4 @@
+import type { Device } from '../device.js'
 import type { RootMethod } from '../linalg/inverse-root.js'
 import type { ExponentOverride } from '../precondition/exponents.js'
 import { activeFactors, type BucketFactors } from '../precondition/factors.js'
@@ -34,6 +35,7 @@ export interface ShampooSettings {
 
 /** State of Shampoo. */
 export interface ShampooState {
+  readonly device: Device
   readonly plan: Plan
   readonly groups: readonly BucketFactors[]
   /** Directions, one a parameter. */
@@ -109,7 +111,7 @@ export function describeShampoo(state: ShampooState, settings: ShampooSettings):
   const graft = settings.graft?.rule?.describe(state.graft)
   const buckets = state.groups.map((group) => bucketCost(group, settings))
   const sum = (pick: (cost: BucketCost) => number) => buckets.reduce((partial, cost) => partial + pick(cost), 0)
-  const arrays = 1 + (state.filter.length > 0 ? 2 : 0) + (state.heavyBall === undefined ? 0 : 1)
+  const arrays = 1 + (state.filter.parameters.length > 0 ? 2 : 0) + (state.heavyBall === undefined ? 0 : 1)
   return {
     rule: graft === undefined ? 'shampoo' : `shampoo (graft ${graft.rule})`,
     parameters: specs.length,

@@ -13,7 +13,7 @@ import { checkRootOptions, type RootOptions, refreshRoots } from '../preconditio
 import { accumulateStatistics } from '../precondition/statistics.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { boolean, hyperparameter, numberIn, oneOf, optionError } from '../schedule/validate.js'
-import { allFinite } from './elementwise.js'
+import { finiteOnly } from './elementwise.js'
 import { gradientFilter } from './filter.js'
 import { type Graft, type GraftOption, graftMethod } from './graft.js'
 import { heavyBall } from './heavy-ball.js'
@@ -90,6 +90,7 @@ export function shampoo(options: ShampooOptions = {}): Rule<ShampooState> {
     init: (parameters, device) => {
       const plan = planBlocks(parameters, settings)
       return {
+        device,
         plan,
         groups: plan.buckets.map((bucket) =>
           createFactors(
@@ -101,9 +102,9 @@ export function shampoo(options: ShampooOptions = {}): Rule<ShampooState> {
           ),
         ),
         directions: parameters.map(({ shape }) => new Float32Array(elements(shape))),
-        filter: settings.filter.init(parameters),
+        filter: settings.filter.init(parameters, device),
         graft: settings.graft?.rule?.init(parameters, device),
-        heavyBall: settings.heavyBall?.init(parameters),
+        heavyBall: settings.heavyBall?.init(parameters, device),
       }
     },
     update: (gradients, state, context) => update(settings, state, gradients, context),
@@ -180,7 +181,7 @@ function checkMerge(owner: string, merge: Partial<Merge> | 'none', blockSize: nu
 
 function update(settings: ShampooSettings, state: ShampooState, gradients: Gradients, context: RuleContext): Gradients {
   const { step, clock } = context
-  const usable = gradients.map((gradient) => (gradient && allFinite(gradient) ? gradient : null))
+  const usable = clock.time('apply', () => finiteOnly(state.device, gradients))
   clock.time('statistics', () => {
     for (const group of state.groups) accumulateStatistics(group, usable, settings.beta2(step))
   })
@@ -191,7 +192,7 @@ function update(settings: ShampooSettings, state: ShampooState, gradients: Gradi
   return clock.time('apply', () => {
     const isStarted = step >= settings.timing.start
     const directions = isStarted ? preconditionAll(state, filtered) : (grafts ?? filtered)
-    if (isStarted && grafts !== undefined) graftNorms(state.plan, directions, grafts, settings.graftScope)
+    if (isStarted && grafts !== undefined) graftNorms(state.device, state.plan, directions, grafts, settings.graftScope)
     if (settings.heavyBall === undefined || state.heavyBall === undefined) return directions
     return settings.heavyBall.update(directions, state.heavyBall, step)
   })

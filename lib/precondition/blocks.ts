@@ -18,11 +18,7 @@ export function scatterBlock(block: Block, stack: Float32Array, offset: number, 
   }
 }
 
-/** Frobenius norm of a block of a parameter, accumulated in fp64. */
-export function blockNorm(block: Block, parameter: Float32Array): number {
-  let sum = 0
-  for (const start of block.starts) {
-    for (let i = start; i < start + block.run; i++) sum += parameter[i]! * parameter[i]!
-  }
-  return Math.sqrt(sum)
+/** The contiguous runs of a block of a parameter, as views. */
+export function blockRuns(block: Block, parameter: Float32Array): readonly Float32Array[] {
+  return block.starts.map((start) => parameter.subarray(start, start + block.run))
 }

@@ -1,4 +1,7 @@
-import { blockNorm } from './blocks.js'
+import type { Device } from '../device.js'
+import { elementwiseUpdate } from '../linalg/elementwise-update.js'
+import { reduce } from '../linalg/reduce.js'
+import { blockRuns } from './blocks.js'
 import type { Block, Plan } from './plan.js'
 
 /** What one norm is taken over: a block, or a parameter with all its blocks. */
@@ -13,28 +16,46 @@ export type GraftScope = 'block' | 'layer'
  * Rates, arXiv 2002.11803; the constant is Distributed Shampoo's.
  */
 export function graftNorms(
+  device: Device,
   plan: Plan,
   directions: readonly (Float32Array | null)[],
   grafts: readonly (Float32Array | null)[],
   scope: GraftScope,
 ): void {
-  const blocks = plan.buckets.flatMap((bucket) => bucket.blocks)
-  const norms = (arrays: readonly (Float32Array | null)[]) =>
-    blocks.map((block) => (arrays[block.parameter] ? blockNorm(block, arrays[block.parameter]!) : 0))
-  const present = (block: Block) => directions[block.parameter] && grafts[block.parameter]
-  const own = norms(directions)
-  const wanted = norms(grafts)
+  const blocks = plan.buckets
+    .flatMap((bucket) => bucket.blocks)
+    .filter(({ parameter }) => directions[parameter] && grafts[parameter])
+  const own = blockNorms(device, blocks, directions)
+  const wanted = blockNorms(device, blocks, grafts)
   if (scope === 'layer') {
     shareByParameter(blocks, own)
     shareByParameter(blocks, wanted)
   }
-  blocks.forEach((block, index) => {
-    if (present(block)) scaleBlock(block, directions[block.parameter]!, wanted[index]! / (own[index]! + 1e-16))
+  const scaled = blocks.flatMap((block, index) => {
+    const fromGradient = own[index] === 0 ? 0 : wanted[index]! / (own[index]! + 1e-16)
+    return blockRuns(block, directions[block.parameter]!).map((run) => ({
+      gradient: run,
+      direction: run,
+      fromGradient,
+    }))
   })
+  elementwiseUpdate(device, 'combine', scaled)
+}
+
+/** Frobenius norms of blocks, accumulated in fp64. */
+function blockNorms(
+  device: Device,
+  blocks: readonly Block[],
+  parameters: readonly (Float32Array | null)[],
+): Float64Array {
+  const runs = blocks.map((block) => blockRuns(block, parameters[block.parameter]!).map((x) => ({ x })))
+  const squares = reduce(device, 'dot', runs.flat())
+  let next = 0
+  return Float64Array.from(runs, (ofBlock) => Math.sqrt(ofBlock.reduce((sum) => sum + squares[next++]!, 0)))
 }
 
 /** Replaces the norm of every block by the norm of its whole parameter. */
-function shareByParameter(blocks: readonly Block[], norms: number[]): void {
+function shareByParameter(blocks: readonly Block[], norms: Float64Array): void {
   const squares = new Map<number, number>()
   blocks.forEach((block, index) => {
     squares.set(block.parameter, (squares.get(block.parameter) ?? 0) + norms[index]! ** 2)
@@ -42,10 +63,4 @@ function shareByParameter(blocks: readonly Block[], norms: number[]): void {
   blocks.forEach((block, index) => {
     norms[index] = Math.sqrt(squares.get(block.parameter)!)
   })
-}
-
-function scaleBlock(block: Block, parameter: Float32Array, scale: number): void {
-  for (const start of block.starts) {
-    for (let i = start; i < start + block.run; i++) parameter[i]! *= scale
-  }
 }

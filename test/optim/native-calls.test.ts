@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Device, open } from '../../lib/device.js'
-import { type ShampooOptions, shampoo } from '../../lib/optim/index.js'
+import { adamw, muon, type Rule, type ShampooOptions, sgd, shampoo } from '../../lib/optim/index.js'
 import { gradientSequence } from './random.js'
 import { optimizerOf, runRule } from './run-rule.js'
 
@@ -29,6 +29,24 @@ vi.mock('../../lib/linalg/inverse-root.js', async (load) => {
   const module = await load<typeof import('../../lib/linalg/inverse-root.js')>()
   return { ...module, inverseRoot: counted('inverseRoot', module.inverseRoot) }
 })
+// Elementwise calls are counted apart: plans count those on matrices.
+const elementwise: string[] = []
+vi.mock('../../lib/linalg/elementwise-update.js', async (load) => {
+  const module = await load<typeof import('../../lib/linalg/elementwise-update.js')>()
+  const elementwiseUpdate: typeof module.elementwiseUpdate = (device, kind, arrays) => {
+    elementwise.push(kind)
+    return module.elementwiseUpdate(device, kind, arrays)
+  }
+  return { ...module, elementwiseUpdate }
+})
+vi.mock('../../lib/linalg/reduce.js', async (load) => {
+  const module = await load<typeof import('../../lib/linalg/reduce.js')>()
+  const reduce: typeof module.reduce = (device, kind, arrays) => {
+    elementwise.push(kind)
+    return module.reduce(device, kind, arrays)
+  }
+  return { ...module, reduce }
+})
 
 let device: Device
 beforeAll(() => {
@@ -40,6 +58,7 @@ afterAll(() => {
 })
 beforeEach(() => {
   for (const name of Object.keys(calls)) delete calls[name]
+  elementwise.length = 0
 })
 
 describe('native calls', () => {
@@ -60,6 +79,27 @@ describe('native calls', () => {
   test('forty equal matrices cost the calls of one', () => {
     const shapes = Array.from({ length: 40 }, () => [6, 4])
     expect(step(shapes, { merge: 'none' })).toEqual({ gram: 2, inverseRoot: 2, kronApply: 1 })
+  })
+
+  test.each<[string, () => Rule, readonly string[]]>([
+    ['sgd', () => sgd({ momentum: 0.9, nesterov: true }), ['dot', 'momentum', 'combine']],
+    ['adamw', () => adamw(), ['dot', 'adam', 'combine']],
+    ['muon', () => muon(), ['dot', 'momentum', 'combine', 'combine']],
+    [
+      'shampoo with graft',
+      () => shampoo({ merge: 'none', graft: 'adam', refresh: { start: 1 } }),
+      // Screening twice, for rules are used alone too; average, graft, two norms and their transfer; the step.
+      ['dot', 'dot', 'momentum', 'adam', 'dot', 'dot', 'combine', 'combine'],
+    ],
+  ])('%s: elementwise calls do not grow with the number of parameters', (_, rule, expected) => {
+    for (const count of [1, 40]) {
+      elementwise.length = 0
+      const shapes = Array.from({ length: count }, () => [6, 4])
+      const optimizer = optimizerOf(device, shapes, rule())
+      optimizer.step(gradientSequence(shapes, 1)[0]!)
+      optimizer.dispose()
+      expect(elementwise).toEqual(expected)
+    }
   })
 
   test('blocks of one large matrix that are equal cost the calls of one', () => {

@@ -43,6 +43,13 @@ class Decay {
   T rest_;
 };
 
+// An epsilon that T cannot hold must still keep 0 / (0 + epsilon) from being 0 / 0.
+template <typename T>
+inline T not_vanished(double epsilon) {
+  const T rounded = static_cast<T>(epsilon);
+  return epsilon > 0 && rounded == 0 ? from_bits<T>(IntVec<T>{} + 1)[0] : rounded;
+}
+
 // The numbers of kr_update_array in the type of the elements.
 template <typename T>
 struct Numbers {
@@ -56,7 +63,7 @@ struct Numbers {
         from_m(static_cast<T>(a.from_m)),
         v_scale(static_cast<T>(a.v_scale)),
         epsilon_inside(static_cast<T>(a.epsilon_inside)),
-        epsilon(static_cast<T>(a.epsilon)),
+        epsilon(not_vanished<T>(a.epsilon)),
         lr(static_cast<T>(a.lr)),
         shrinkage(static_cast<T>(a.shrinkage)) {}
 

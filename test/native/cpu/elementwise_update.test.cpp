@@ -205,6 +205,22 @@ void averages_keep_their_sum(const cpu::KernelSet& set) {
   for (size_t i = 0; i < 3; ++i) EXPECT(m[i] == 1 && v[i] == 1);
 }
 
+// An epsilon below the smallest f32 number still makes 0 of 0 / (0 + epsilon).
+void tiny_epsilon_counts(const cpu::KernelSet& set) {
+  std::vector<float> gradient(3), v(3), direction(3, 7);
+  kr_update_array array{};
+  array.count = 3;
+  array.gradient = gradient.data();
+  array.v = v.data();
+  array.direction = direction.data();
+  array.from_gradient = array.v_scale = 1;
+  array.epsilon = 1e-60;
+  const kr_elementwise_update_options options{KR_UPDATE_ADAM, KR_F32};
+  DeviceCall call(set);
+  EXPECT(cpu::elementwise_update(call.get(), &options, &array, 1, nullptr) == KR_OK);
+  EXPECT(direction[0] == 0 && direction[1] == 0 && direction[2] == 0);
+}
+
 template <typename T>
 void reduce_like_the_reference(const cpu::KernelSet& set) {
   std::vector<Arrays<T>> list = random_list<T>(3);
@@ -276,6 +292,10 @@ TEST("elementwise_update: a bad element spoils itself alone and is reported") {
 
 TEST("elementwise_update: results that overflow are reported") {
   for (const cpu::KernelSet* set : kernel_sets()) overflow_is_seen(*set);
+}
+
+TEST("elementwise_update: an epsilon too small for f32 still counts") {
+  for (const cpu::KernelSet* set : kernel_sets()) tiny_epsilon_counts(*set);
 }
 
 TEST("elementwise_update: decay and weight of an average sum to 1 in f32") {
