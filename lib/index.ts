@@ -16,6 +16,7 @@ export {
 } from './linalg/inverse-root.js'
 export { type KronApply, type KronApplyOptions, kronApply } from './linalg/kron-apply.js'
 export { type Matmul, type MatmulOptions, matmul } from './linalg/matmul.js'
+export { type ModeProduct, type ModeProductOptions, modeProduct } from './linalg/mode-product.js'
 export type { Abortable } from './linalg/operation.js'
 export type { OnFailure } from './linalg/options.js'
 export {

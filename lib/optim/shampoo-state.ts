@@ -4,7 +4,7 @@ import type { ExponentOverride } from '../precondition/exponents.js'
 import { activeFactors, type BucketFactors } from '../precondition/factors.js'
 import type { GraftScope } from '../precondition/graft-norms.js'
 import type { Merge } from '../precondition/merge.js'
-import { type Bucket, elements, type Plan } from '../precondition/plan.js'
+import { elements, type Plan } from '../precondition/plan.js'
 import type { RefreshTiming } from '../precondition/refresh.js'
 import type { ridgeAt } from '../precondition/ridge.js'
 import type { RootOptions } from '../precondition/roots.js'
@@ -140,10 +140,10 @@ function bucketCost(group: BucketFactors, settings: ShampooSettings): BucketCost
   const blocks = bucket.blocks.length
   const sum = (pick: (size: number) => number) => factors.reduce((partial, { size }) => partial + pick(size), 0)
   const isMatrix = group.input !== undefined
-  const applyCalls = factors.length === 0 ? 0 : isMatrix ? 1 : factors.length
+  const applyCalls = factors.length === 0 ? 0 : 1
   const inFlight = (isMatrix ? 3 : 1) * blocks * elements(bucket.shape)
   return {
-    plan: { shape: bucket.shape, blocks, kernels: kernelNames(bucket, factors.length, isMatrix, settings) },
+    plan: { shape: bucket.shape, blocks, kernels: kernelNames(factors.length, isMatrix, settings) },
     bytes: 4 * (inFlight + 2 * blocks * sum((n) => n * n)),
     // Gram matrix of an unfolding n x (size / n): n size, by symmetry. Mode product: 2 n size.
     flopsPerStep: blocks * sum((n) => 3 * n * bucket.size),
@@ -153,11 +153,11 @@ function bucketCost(group: BucketFactors, settings: ShampooSettings): BucketCost
   }
 }
 
-function kernelNames(bucket: Bucket, factors: number, isMatrix: boolean, settings: ShampooSettings): readonly string[] {
+function kernelNames(factors: number, isMatrix: boolean, settings: ShampooSettings): readonly string[] {
   if (factors === 0) return []
   return [
     `gram x ${factors}`,
     `inverseRoot (${settings.root.method ?? 'auto'}) x ${factors}`,
-    isMatrix ? 'kronApply' : `matmul x ${bucket.shape.length}`,
+    isMatrix ? 'kronApply' : 'modeProduct',
   ]
 }

@@ -75,7 +75,7 @@ export interface ShampooOptions {
  * for their start at zero. The defaults are Distributed Shampoo's, but for the ridge, which is relative.
  *
  * Equal blocks of all parameters are stacked: a step takes one native call a dimension and bucket for the statistics,
- * one a bucket to precondition (orders 1 and 2), a refresh one a dimension and bucket, however many parameters there are.
+ * one a bucket to precondition, a refresh one a dimension and bucket, however many parameters there are.
  *
  * A factor whose solve fails keeps its stale root (the identity at first); after `toleratedFailures` failures in a row
  * the next one throws ERR_NOT_CONVERGED and names the factor. A gradient that is not finite is taken for no gradient.

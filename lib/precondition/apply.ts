@@ -1,11 +1,10 @@
 import { kronApply } from '../linalg/kron-apply.js'
-import { matmul } from '../linalg/matmul.js'
+import { modeProduct } from '../linalg/mode-product.js'
 import type { BucketFactors } from './factors.js'
-import { rotateModes } from './unfold.js'
 
 /**
  * Applies the roots of a bucket: X x_1 R_1 x_2 R_2 ... x_k R_k (mode products) for every block of the host stack, which
- * is overwritten with the result. Order 1 and 2 are one native call, R_1 X R_2; higher orders one call a dimension.
+ * is overwritten with the result, in one native call.
  */
 export function applyRoots(group: BucketFactors): void {
   if (group.factors.every((factor) => factor === undefined)) return
@@ -20,21 +19,13 @@ function applyToMatrices(group: BucketFactors): void {
   group.output!.read(group.stack)
 }
 
-/** X^T R with X the unfolding (d, rest) and R symmetric is the mode product, already rotated to (rest, d). */
 function applyToTensors(group: BucketFactors): void {
-  const { shape, blocks, size } = group.bucket
-  let unfolded = group.stack
-  group.factors.forEach((factor, dimension) => {
-    const length = shape[dimension]!
-    if (factor === undefined) {
-      unfolded = rotateModes(unfolded, blocks.length, length, size / length)
-      return
-    }
-    const matrix = factor.root.device.tensor(unfolded, [blocks.length, length, size / length])
-    const product = matmul(matrix, factor.root, { transposeA: true })
-    unfolded = product.data() as Float32Array
-    matrix.dispose()
-    product.dispose()
-  })
-  group.stack.set(unfolded)
+  const { shape, blocks } = group.bucket
+  const roots = group.factors.map((factor) => factor?.root ?? null)
+  const { device } = roots.find((root) => root !== null)!
+  const tensors = device.tensor(group.stack, [blocks.length, ...shape])
+  const products = modeProduct(tensors, roots)
+  products.read(group.stack)
+  tensors.dispose()
+  products.dispose()
 }

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "../core/checked.hpp"
+
 namespace kronroot::addon {
 namespace {
 
@@ -82,6 +84,20 @@ Options decode_kron_apply(const Arguments& arguments, size_t first) {
   return kr_kron_apply_options{read.integer(), read.integer()};
 }
 
+Options decode_mode_product(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  kr_mode_product_options options{};
+  options.transpose = read.integer();
+  const std::vector<double> dims = read.reals();
+  if (dims.empty() || dims.size() > KR_MOST_MODES) throw Failure(Failure::argument, "dims must be 1 to 8 numbers");
+  options.order = static_cast<int32_t>(dims.size());
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (!(dims[i] >= 0 && dims[i] < 0x1p53)) throw Failure(Failure::argument, "dims must be numbers from 0 to 2^53");
+    options.dims[i] = static_cast<int64_t>(dims[i]);
+  }
+  return options;
+}
+
 using Backend = const kr_backend;
 
 kr_code matmul(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report*) {
@@ -128,6 +144,56 @@ kr_code kron_apply(Backend& backend, const kr_call* call, const Options& options
   return entry(backend.kron_apply, call, &std::get<kr_kron_apply_options>(options), d[0], d[1], d[2], d[3]);
 }
 
+// Elements of the tensor behind a descriptor, which a broadcast may have repeated.
+int64_t elements_of(const kr_batch& matrices) {
+  return (matrices.batch_stride == 0 ? 1 : matrices.batch) * matrices.rows * matrices.cols;
+}
+
+// The descriptor of a tensor [..., d_1, .., d_k], which arrived as matrices of its last two dimensions.
+kr_batch as_tensors(kr_batch matrices, int64_t batch, Checked rows, int64_t cols) {
+  const Checked size = rows * cols;
+  if (!size.valid() || elements_of(matrices) != (size * batch).value()) {
+    throw Failure(Failure::shape, "x and out must hold whole tensors of the dims");
+  }
+  matrices.batch = batch;
+  matrices.rows = rows.value();
+  matrices.cols = matrices.row_stride = cols;
+  matrices.batch_stride = size.value();
+  return matrices;
+}
+
+kr_code mode_product(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report*) {
+  const auto& given = std::get<kr_mode_product_options>(options);
+  const size_t last = static_cast<size_t>(given.order) - 1;
+  std::array<kr_batch, KR_MOST_MODES> factors{};
+  std::array<const kr_batch*, KR_MOST_MODES> present{};
+  std::array<int64_t, KR_MOST_MODES> results{};
+  Checked rows = 1, result_rows = 1;
+  for (size_t i = 0; i <= last; ++i) {
+    results[i] = given.dims[i];
+    if (d[1 + i] != nullptr) {
+      factors[i] = *d[1 + i];
+      present[i] = &factors[i];
+      results[i] = (given.transpose >> i & 1) != 0 ? factors[i].cols : factors[i].rows;
+    }
+    if (i == last) break;
+    rows = rows * given.dims[i];
+    result_rows = result_rows * results[i];
+  }
+  // Where one of the two is empty, the other one tells the batch.
+  const int64_t size = (rows * given.dims[last]).value(), result_size = (result_rows * results[last]).value();
+  const kr_batch &from = *d[0], &to = *d[1 + KR_MOST_MODES];
+  const int64_t batch = size > 0 ? elements_of(from) / size : result_size > 0 ? elements_of(to) / result_size : 0;
+  const kr_batch x = as_tensors(from, batch, rows, given.dims[last]);
+  const kr_batch y = as_tensors(to, batch, result_rows, results[last]);
+  for (kr_batch& factor : factors) {  // one matrix serves the whole batch
+    if (factor.batch != 1 && factor.batch_stride != 0) continue;
+    factor.batch = batch;
+    factor.batch_stride = 0;
+  }
+  return entry(backend.mode_product, call, &given, &x, present.data(), &y);
+}
+
 }  // namespace
 
 std::span<const Operation> operations() {
@@ -152,6 +218,20 @@ std::span<const Operation> operations() {
                 false,
                 decode_kron_apply,
                 kron_apply},
+               {"modeProduct",
+                {{"x", input},
+                 {"factors[0]", optional_input},
+                 {"factors[1]", optional_input},
+                 {"factors[2]", optional_input},
+                 {"factors[3]", optional_input},
+                 {"factors[4]", optional_input},
+                 {"factors[5]", optional_input},
+                 {"factors[6]", optional_input},
+                 {"factors[7]", optional_input},
+                 {"out", output}},
+                false,
+                decode_mode_product,
+                mode_product},
            })
            .release();
   return table;

@@ -29,9 +29,9 @@ struct OrthogonalizeOptions {
 };
 
 using Options = std::variant<kr_matmul_options, kr_gram_options, kr_eigh_options, kr_inverse_root_options,
-                             OrthogonalizeOptions, kr_cholesky_options, kr_kron_apply_options>;
+                             OrthogonalizeOptions, kr_cholesky_options, kr_kron_apply_options, kr_mode_product_options>;
 
-inline constexpr size_t most_operands = 4;
+inline constexpr size_t most_operands = 2 + KR_MOST_MODES;
 using Descriptors = std::array<const kr_batch*, most_operands>;  // in the order of Operation::operands, null if absent
 
 struct Operation {

@@ -1,6 +1,7 @@
 #include "check.hpp"
 
 #include <cmath>
+#include <string>
 
 #include "check_batch.hpp"
 #include "rational.hpp"
@@ -240,6 +241,50 @@ kr_code check_kron_apply(const kr_call* call, const kr_kron_apply_options*, cons
     check.cols(b, x_batch->cols, "columns of x");
     check.disjoint(y, b);
   }
+  check.disjoint(y, x);
+  return check.code();
+}
+
+kr_code check_mode_product(const kr_call* call, const kr_mode_product_options* given, const kr_batch* x_batch,
+                           const kr_batch* const* factors, const kr_batch* y_batch) {
+  const kr_mode_product_options options = options_or_default(given);
+  const Operand x{"x", x_batch, Role::input}, y{"y", y_batch, Role::output};
+  Check check(call);
+  check.well_formed({x, y});
+  check.option(options.order >= 0 && options.order <= KR_MOST_MODES, "order", "an integer from 0 to 8", options.order);
+  check.option(factors != nullptr, "factors", "one descriptor, or NULL, for each mode", 0);
+  if (check.failed()) return check.code();
+  const int order = options.order == 0 ? 2 : options.order;
+  Checked x_rows = 1, y_rows = 1, cols = 1, y_cols = 1;
+  for (int i = 0; i < order; ++i) {
+    const int64_t from = options.order != 0 ? options.dims[i] : i == 0 ? x_batch->rows : x_batch->cols;
+    check.option(from >= 0, "dims", "integers >= 0", static_cast<double>(from));
+    int64_t to = from;
+    if (factors[i] != nullptr) {
+      const std::string name = "factors[" + std::to_string(i) + "]";
+      const Operand factor{name.c_str(), factors[i], Role::input};
+      check.well_formed({x, factor});
+      if (check.failed()) return check.code();
+      const bool is_transposed = (options.transpose >> i & 1) != 0;
+      const std::string meaning = "dimension " + std::to_string(i) + " of x";
+      if (is_transposed) {
+        check.rows(factor, from, meaning.c_str());
+      } else {
+        check.cols(factor, from, meaning.c_str());
+      }
+      check.disjoint(y, factor);
+      to = is_transposed ? factors[i]->cols : factors[i]->rows;
+    }
+    (i + 1 < order ? x_rows : cols) = (i + 1 < order ? x_rows : cols) * from;
+    (i + 1 < order ? y_rows : y_cols) = (i + 1 < order ? y_rows : y_cols) * to;
+    if (check.failed()) return check.code();
+  }
+  check.rows(x, x_rows.value(), "product of all dims but the last");
+  check.cols(x, cols.value(), "the last of the dims");
+  check.rows(y, y_rows.value(), "product of all dimensions of Y but the last");
+  check.cols(y, y_cols.value(), "last dimension of Y");
+  check.without_gaps(x);
+  check.without_gaps(y);
   check.disjoint(y, x);
   return check.code();
 }

@@ -25,6 +25,8 @@ kr_code check_spd_solve(const kr_call*, const kr_spd_solve_options*, const kr_ba
                         const kr_batch* x);
 kr_code check_kron_apply(const kr_call*, const kr_kron_apply_options*, const kr_batch* a, const kr_batch* x,
                          const kr_batch* b, const kr_batch* y);
+kr_code check_mode_product(const kr_call*, const kr_mode_product_options*, const kr_batch* x,
+                           const kr_batch* const* factors, const kr_batch* y);
 // These two may throw std::bad_alloc.
 kr_code check_elementwise_update(const kr_call*, const kr_elementwise_update_options*, const kr_update_array* arrays,
                                  int64_t count);

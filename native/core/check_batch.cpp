@@ -161,6 +161,14 @@ void Check::square(const Operand& operand) {
                operand.batch->rows, operand.batch->cols);
 }
 
+void Check::without_gaps(const Operand& operand) {
+  const kr_batch& batch = *operand.batch;
+  if (failed() || is_empty(batch) || batch.rows == 1 || batch.row_stride == batch.cols) return;
+  code_ =
+      fail(call_, KR_BAD_SHAPE, "%s: expected row_stride = %" PRId64 " (cols: a tensor has no padding), got %" PRId64,
+           operand.name, batch.cols, batch.row_stride);
+}
+
 void Check::disjoint(const Operand& output, const Operand& other) {
   if (failed() || !ranges_overlap(*output.batch, *other.batch)) return;
   code_ =

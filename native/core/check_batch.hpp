@@ -39,6 +39,8 @@ class Check {
   void rows(const Operand& operand, int64_t expected, const char* meaning);
   void cols(const Operand& operand, int64_t expected, const char* meaning);
   void square(const Operand& operand);
+  // Rows that follow each other without padding.
+  void without_gaps(const Operand& operand);
 
   // No byte of the output lies in the range of the other operand.
   void disjoint(const Operand& output, const Operand& other);

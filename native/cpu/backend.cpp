@@ -179,6 +179,7 @@ const kr_backend* kr_cpu_backend(void) {
       .kron_apply = cpu::kron_apply,
       .elementwise_update = cpu::elementwise_update,
       .reduce = cpu::reduce,
+      .mode_product = cpu::mode_product,
   };
   return &backend;
 }

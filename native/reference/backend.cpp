@@ -87,6 +87,7 @@ constexpr kr_backend table = {
     .kron_apply = kron_apply,
     .elementwise_update = elementwise_update,
     .reduce = reduce,
+    .mode_product = mode_product,
 };
 
 }  // namespace

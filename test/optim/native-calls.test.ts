@@ -17,9 +17,9 @@ vi.mock('../../lib/linalg/gram.js', async (load) => {
   const module = await load<typeof import('../../lib/linalg/gram.js')>()
   return { ...module, gram: counted('gram', module.gram) }
 })
-vi.mock('../../lib/linalg/matmul.js', async (load) => {
-  const module = await load<typeof import('../../lib/linalg/matmul.js')>()
-  return { ...module, matmul: counted('matmul', module.matmul) }
+vi.mock('../../lib/linalg/mode-product.js', async (load) => {
+  const module = await load<typeof import('../../lib/linalg/mode-product.js')>()
+  return { ...module, modeProduct: counted('modeProduct', module.modeProduct) }
 })
 vi.mock('../../lib/linalg/kron-apply.js', async (load) => {
   const module = await load<typeof import('../../lib/linalg/kron-apply.js')>()
@@ -106,10 +106,10 @@ describe('native calls', () => {
     expect(step([[24, 16]], { merge: 'none', blockSize: 4 })).toEqual({ gram: 2, inverseRoot: 2, kronApply: 1 })
   })
 
-  test('vectors take one of each, tensors of order k take k products', () => {
+  test('vectors take one of each, tensors of order k take k statistics and k roots', () => {
     expect(step([[5], [5]], {})).toEqual({ gram: 1, inverseRoot: 1, kronApply: 1 })
     for (const name of Object.keys(calls)) delete calls[name]
-    expect(step([[3, 4, 5]], { merge: 'none' })).toEqual({ gram: 3, inverseRoot: 3, matmul: 3 })
+    expect(step([[3, 4, 5]], { merge: 'none' })).toEqual({ gram: 3, inverseRoot: 3, modeProduct: 1 })
   })
 
   test('a side that is left alone costs nothing', () => {

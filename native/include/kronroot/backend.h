@@ -66,6 +66,9 @@ typedef struct kr_backend {
   /* `count` arrays and results. */
   kr_code (*reduce)(const kr_call* call, const kr_reduce_options* options, const kr_reduce_array* arrays, int64_t count,
                     double* results);
+  /* factors: one descriptor for each mode, NULL for the identity. */
+  kr_code (*mode_product)(const kr_call* call, const kr_mode_product_options* options, const kr_batch* x,
+                          const kr_batch* const* factors, const kr_batch* y);
 } kr_backend;
 
 /* Exported by plugins under this name; NULL where want_abi is not served. */

@@ -10,8 +10,8 @@
  *     and a bad matrix leaves its neighbours bit-identical. A matrix alone and the same matrix inside a batch give the
  *     same bits where both take the same path; ops with a path of one matrix to a vector lane choose it by shape, dtype
  *     and the number of matrices in the call (native/core/crossovers.hpp);
- *   - a non-finite element makes that matrix KR_STATUS_NON_FINITE_INPUT (matmul, gram and kron_apply, which
- *     have no reports, propagate it within that matrix);
+ *   - a non-finite element makes that matrix KR_STATUS_NON_FINITE_INPUT (matmul, gram, kron_apply and
+ *     mode_product, which have no reports, propagate it within that matrix);
  *   - elementwise_update and reduce, the last two, work on lists of arrays and state their own rules;
  *   - ulp below is the spacing of 1 in the element type, 2^-23 (f32) or 2^-52 (f64).
  */
@@ -256,6 +256,26 @@ typedef struct kr_kron_apply_options {
   int32_t transpose_a;
   int32_t transpose_b;
 } kr_kron_apply_options;
+
+/*
+ * mode_product: Y = X x_1 op(A_1) x_2 op(A_2) ... x_k op(A_k), along every dimension (mode) of a tensor of order k a
+ * matrix: y[j_1 .. j_k] = sum over all i of op(A_1)[j_1, i_1] .. op(A_k)[j_k, i_k] x[i_1 .. i_k], for k = 2  Y =
+ * op(A_1) X op(A_2)^T. Shapes: X d_1 x .. x d_k, op(A_i) e_i x d_i or NULL for the identity, Y e_1 x .. x e_k, all
+ * row-major without gaps: the descriptors of x and y have d_1 .. d_{k-1} rows and d_k columns (for k = 1 one row).
+ * Order of multiplication: by rising 1/d_i - 1/e_i, what shrinks the tensor most first, which is the cheapest of all
+ *   orders (two neighbours out of this order cost less when they change places); square ones from the first to the
+ * last. Bound: |Y - exact| <= (sum of d_i + 2 k) ulp |X| x_1 |A_1| .. x_k |A_k|, elementwise. Non-finite elements
+ * propagate within their tensor. Cost: 2 e_i times the elements of the tensor before mode i is applied, summed over the
+ * modes. Memory a thread: two tensors between the first product and the last. Source: Kolda and Bader, SIAM Review 51
+ * (2009), section 2.5.
+ */
+#define KR_MOST_MODES 8
+
+typedef struct kr_mode_product_options {
+  int32_t order;               /* k, 1 to KR_MOST_MODES; 0 stands for 2 and dims of the matrices that x holds */
+  int32_t transpose;           /* bit i - 1: op(A_i) is A_i^T */
+  int64_t dims[KR_MOST_MODES]; /* d_1 .. d_k */
+} kr_mode_product_options;
 
 /*
  * elementwise_update: one step of an elementwise rule over many arrays, in one call. For every element, what is NULL
