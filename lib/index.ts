@@ -15,6 +15,15 @@ export {
   type SolveResult,
 } from './linalg/inverse-root.js'
 export { type KronApply, type KronApplyOptions, kronApply } from './linalg/kron-apply.js'
+export {
+  type KronBasis,
+  type KronSolve,
+  type KronSolveOptions,
+  type KronSquares,
+  kronSolve,
+  kronSquares,
+  type SquaresOptions,
+} from './linalg/kron-solve.js'
 export { type Matmul, type MatmulOptions, matmul } from './linalg/matmul.js'
 export { type ModeProduct, type ModeProductOptions, modeProduct } from './linalg/mode-product.js'
 export type { Abortable } from './linalg/operation.js'

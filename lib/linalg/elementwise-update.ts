@@ -70,11 +70,11 @@ const fields = [...operands, ...numbers]
  *                D = (fromGradient G + fromM m) / (sqrt(vScale u + epsilonInside) + epsilon),  u = vMax, or v without
  *     direction <- D,   w <- w - lr D - shrinkage w
  *
- * Sums are within 2 ulp of the magnitudes of their terms, D of `adam` within 8. Arrays are tensors of the device, or Float32Arrays or Float64Arrays
- * (all of one type), which are updated where they lie, without a copy. What is written must not overlap anything else of
- * the call; direction and w may be the gradient (in `combine` also m) itself. Each array is read and written once, on
- * several threads, whose number does not change the bits. There is no asynchronous twin: memory that JavaScript owns cannot
- * be lent to another thread.
+ * Sums are within 2 ulp of the magnitudes of their terms, D of `adam` within 8. Arrays are tensors of the device, or
+ * Float32Arrays or Float64Arrays (all of one type), which are updated where they lie, without a copy. What is written must
+ * not overlap anything else of the call; direction and w may be the gradient (in `combine` also m) itself. Each array is
+ * read and written once, on several threads, whose number does not change the bits. There is no asynchronous twin: memory
+ * that JavaScript owns cannot be lent to another thread.
  *
  * @returns for every entry whether its G and every number written are finite. Those that are not have been written
  *   all the same, element by element.

@@ -112,7 +112,8 @@ void Call::fill_failed(const kr_report* reports) const {
   for (int64_t index = 0; index < batch_; ++index) {
     if (reports[index].status < KR_FIRST_FAILURE) continue;
     for (size_t i = 0; i < operand_count(); ++i) {
-      if (!storages_[i] || !operation_->operands[i].is_output()) continue;
+      const Operand& operand = operation_->operands[i];
+      if (!storages_[i] || !operand.is_output() || operand.role == Operand::Role::optional_update) continue;
       const kr_batch& output = descriptors_[i];
       const bool f32 = output.dtype == KR_F32;
       const int64_t element = f32 ? sizeof nan32 : sizeof nan64;

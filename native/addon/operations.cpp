@@ -98,6 +98,12 @@ Options decode_mode_product(const Arguments& arguments, size_t first) {
   return options;
 }
 
+Options decode_kron_solve(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  return kr_kron_solve_options{read.integer(), read.integer(), read.real(), read.real(),
+                               read.real(),    read.real(),    read.real()};
+}
+
 using Backend = const kr_backend;
 
 kr_code matmul(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report*) {
@@ -142,6 +148,13 @@ kr_code spd_solve(Backend& backend, const kr_call* call, const Options& options,
 
 kr_code kron_apply(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report*) {
   return entry(backend.kron_apply, call, &std::get<kr_kron_apply_options>(options), d[0], d[1], d[2], d[3]);
+}
+
+kr_code kron_solve(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d,
+                   kr_report* reports) {
+  const kr_kron_bases bases{d[0], d[1], d[2], d[3]};
+  return entry(backend.kron_solve, call, &std::get<kr_kron_solve_options>(options), &bases, d[4], d[6], d[5], d[7],
+               reports);
 }
 
 // Elements of the tensor behind a descriptor, which a broadcast may have repeated.
@@ -232,6 +245,18 @@ std::span<const Operation> operations() {
                 false,
                 decode_mode_product,
                 mode_product},
+               {"kronSolve",
+                {{"a.vectors", optional_input},
+                 {"a.values", optional_input, columns},
+                 {"b.vectors", optional_input},
+                 {"b.values", optional_input, columns},
+                 {"scale", optional_input},
+                 {"x", input},
+                 {"statistics", optional_update},
+                 {"out", optional_output}},
+                true,
+                decode_kron_solve,
+                kron_solve},
            })
            .release();
   return table;

@@ -13,14 +13,22 @@
 namespace kronroot::addon {
 
 struct Operand {
-  enum class Role { input, optional_input, output, optional_output };
+  enum class Role {
+    input,
+    optional_input,
+    output,
+    optional_output,
+    optional_update,  // read and written; a failed matrix keeps what it has
+  };
   enum class Layout { matrices, columns };  // a tensor [..., m, n], or [..., n] as columns n x 1
   const char* name;
   Role role;
   Layout layout = Layout::matrices;
 
-  bool is_output() const { return role == Role::output || role == Role::optional_output; }
-  bool is_optional() const { return role == Role::optional_input || role == Role::optional_output; }
+  bool is_output() const {
+    return role == Role::output || role == Role::optional_output || role == Role::optional_update;
+  }
+  bool is_optional() const { return role != Role::input && role != Role::output; }
 };
 
 struct OrthogonalizeOptions {
@@ -28,8 +36,9 @@ struct OrthogonalizeOptions {
   std::vector<double> coefficients;  // plain.coefficients is set to these when the call is made
 };
 
-using Options = std::variant<kr_matmul_options, kr_gram_options, kr_eigh_options, kr_inverse_root_options,
-                             OrthogonalizeOptions, kr_cholesky_options, kr_kron_apply_options, kr_mode_product_options>;
+using Options =
+    std::variant<kr_matmul_options, kr_gram_options, kr_eigh_options, kr_inverse_root_options, OrthogonalizeOptions,
+                 kr_cholesky_options, kr_kron_apply_options, kr_mode_product_options, kr_kron_solve_options>;
 
 inline constexpr size_t most_operands = 2 + KR_MOST_MODES;
 using Descriptors = std::array<const kr_batch*, most_operands>;  // in the order of Operation::operands, null if absent

@@ -27,6 +27,8 @@ kr_code check_kron_apply(const kr_call*, const kr_kron_apply_options*, const kr_
                          const kr_batch* b, const kr_batch* y);
 kr_code check_mode_product(const kr_call*, const kr_mode_product_options*, const kr_batch* x,
                            const kr_batch* const* factors, const kr_batch* y);
+kr_code check_kron_solve(const kr_call*, const kr_kron_solve_options*, const kr_kron_bases* bases,
+                         const kr_batch* scale, const kr_batch* statistics, const kr_batch* x, const kr_batch* y);
 // These two may throw std::bad_alloc.
 kr_code check_elementwise_update(const kr_call*, const kr_elementwise_update_options*, const kr_update_array* arrays,
                                  int64_t count);

@@ -180,6 +180,7 @@ const kr_backend* kr_cpu_backend(void) {
       .elementwise_update = cpu::elementwise_update,
       .reduce = cpu::reduce,
       .mode_product = cpu::mode_product,
+      .kron_solve = cpu::kron_solve,
   };
   return &backend;
 }

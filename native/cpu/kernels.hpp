@@ -72,6 +72,20 @@ constexpr int64_t kCancelled = -2;
 template <typename T>
 struct EighLanes;  // eigen/lanes.hpp
 
+// How kron_solve divides a row by its scale s: by (multiplier s + damping)^power + epsilon.
+struct ScaleRule {
+  double damping;
+  double epsilon;
+  bool is_root;  // power 1/2
+};
+
+// What was seen of all rows so far.
+struct ScaleRange {
+  double smallest;  // multiplier s + damping, of elements that were not dropped
+  double largest;
+  int64_t kept;
+};
+
 template <typename T>
 struct NewtonSchulzLanes;  // orthogonalize/lanes.hpp
 
@@ -123,6 +137,8 @@ struct Kernels {
 
   // max |x_i|; infinite or NaN where an element is.
   T (*largest_magnitude)(int64_t n, const T* x);
+  // The smallest and the largest of n >= 1 finite numbers.
+  void (*extremes)(int64_t n, const T* x, T* smallest, T* largest);
   // Elements of T that eigh_lanes needs as workspace, 64-byte aligned.
   int64_t (*eigh_lanes_workspace)(int64_t n, bool vectors);
   // Eigendecompositions of a group, n >= 1: reads, decomposes and writes them. A lane that passed the screening and is
@@ -136,6 +152,14 @@ struct Kernels {
 
   // One step of a kr_update on elements [first, first + count) of an array; whether all is finite (ops.h).
   bool (*update)(int32_t kind, const kr_update_array& array, int64_t first, int64_t count);
+
+  // z_j <- z_j / ((multiplier s_j + damping)^power + epsilon) in f64, 0 where that divides by 0; s_j below 0 counts as
+  // 0.
+  void (*divide_row)(int64_t n, double multiplier, const T* s, const ScaleRule& rule, T* z, ScaleRange& range);
+  void (*divide_row_wide)(int64_t n, double multiplier, const double* s, const ScaleRule& rule, T* z,
+                          ScaleRange& range);
+  // s_j <- beta s_j + weight z_j^2; beta == 0 does not read s.
+  void (*blend_squares)(int64_t n, double beta, double weight, const T* z, T* s);
 
   // x . y with f64 accumulation in a fixed order.
   double (*dot)(int64_t n, const T* x, const T* y);

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <new>
 #include <numeric>
 
 #include "kernels.hpp"
+#include "pool.hpp"
 #include "scratch.hpp"
 
 namespace kronroot::cpu {
@@ -32,6 +34,22 @@ inline int64_t row_parts(int64_t batch, int threads, int64_t rows, double flops)
   if (batch == 0 || batch >= kFewRounds * threads || flops < kWorthSplitting) return 1;
   const int64_t even = threads / std::gcd(batch, int64_t{threads});
   return std::clamp<int64_t>(even, 1, std::max<int64_t>(1, rows / kFewestRows));
+}
+
+// One product on several threads, its rows split into `parts`. Throws std::bad_alloc.
+template <typename T>
+void multiply_in_parts(const Kernels<T>& kernels, const Product<T>& product, int64_t parts) {
+  if (parts == 1) return multiply(kernels, product);
+  auto multiply_part = [&](int64_t part) {
+    const int64_t row = product.m * part / parts;
+    Product<T> rows = product;
+    rows.m = product.m * (part + 1) / parts - row;
+    rows.a += product.transpose_a ? row : row * product.a_stride;
+    rows.c += row * product.c_stride;
+    multiply(kernels, rows);
+  };
+  if (parallel_for(parts, static_cast<int>(parts), nullptr, multiply_part) == Loop::out_of_memory)
+    throw std::bad_alloc();
 }
 
 // Item `index` of a loop over parts: which part of which matrix. Whole matrices are told without a division, which

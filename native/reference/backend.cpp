@@ -88,6 +88,7 @@ constexpr kr_backend table = {
     .elementwise_update = elementwise_update,
     .reduce = reduce,
     .mode_product = mode_product,
+    .kron_solve = kron_solve,
 };
 
 }  // namespace

@@ -13,6 +13,14 @@ inline Vec<double> load_as_double(const T* from) {
   return __builtin_convertvector(*reinterpret_cast<const Narrow*>(from), Vec<double>);
 }
 
+// The same back, rounded to T.
+template <typename T>
+inline void store_double(T* to, Vec<double> v) {
+  typedef T Narrow __attribute__((vector_size(kWidth<double> * sizeof(T)), aligned(sizeof(T)), may_alias));
+  typedef T Converted __attribute__((vector_size(kWidth<double> * sizeof(T))));
+  *reinterpret_cast<Narrow*>(to) = __builtin_convertvector(v, Converted);
+}
+
 // max |x_i| as integers (lanes.inl): a floating-point maximum would lose NaN.
 template <typename T>
 T largest_magnitude(int64_t n, const T* x) {
@@ -33,6 +41,29 @@ T largest_magnitude(int64_t n, const T* x) {
   typename Bits<T>::type largest = 0;
   for (int l = 0; l < kStep; ++l) largest = first[l] > largest ? first[l] : largest;
   return __builtin_bit_cast(T, largest);
+}
+
+// Lanes beyond the end of x hold its first element.
+template <typename T>
+void extremes(int64_t n, const T* x, T* smallest, T* largest) {
+  constexpr int kStep = kWidth<T>;
+  Vec<T> low = broadcast(x[0]), high = low;
+  const auto see = [&](Vec<T> v) {
+    low = minimum<T>(v, low);
+    high = maximum<T>(v, high);
+  };
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) see(load(x + i));
+  if (i < n) {
+    const int count = static_cast<int>(n - i);
+    see(select<T>(first_lanes<T>(count), load_first(x + i, count), broadcast(x[0])));
+  }
+  *smallest = low[0];
+  *largest = high[0];
+  for (int l = 1; l < kStep; ++l) {
+    if (low[l] < *smallest) *smallest = low[l];
+    if (high[l] > *largest) *largest = high[l];
+  }
 }
 
 // x . y in f64. Four running sums hide the latency of the fma; they are added in a fixed order.

@@ -3,6 +3,7 @@
 
 #include "../eigen/eigh.inl"
 #include "../eigen/lanes/eigh.inl"
+#include "../elementwise/scale.inl"
 #include "../elementwise/update.inl"
 #include "../gemm/gemm.inl"
 #include "../gemm/transpose.inl"
@@ -38,11 +39,15 @@ constexpr Kernels<T> kernels_for() {
       .examine_root_lanes = roots::examine_root_lanes<T>,
       .minimax_root_lanes = roots::minimax_root_lanes<T>,
       .largest_magnitude = largest_magnitude<T>,
+      .extremes = extremes<T>,
       .eigh_lanes_workspace = eigen_lanes::eigh_lanes_workspace<T>,
       .eigh_lanes = eigen_lanes::eigh_lanes<T>,
       .newton_schulz_lanes_workspace = orthogonal::newton_schulz_lanes_workspace<T>,
       .newton_schulz_lanes = orthogonal::newton_schulz_lanes<T>,
       .update = elementwise::update<T>,
+      .divide_row = elementwise::divide_row<T, T>,
+      .divide_row_wide = elementwise::divide_row<T, double>,
+      .blend_squares = elementwise::blend_squares<T>,
       .dot = dot<T, T>,
       .dot_wide = dot<T, double>,
       .axpy = axpy<T>,

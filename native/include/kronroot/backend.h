@@ -69,6 +69,9 @@ typedef struct kr_backend {
   /* factors: one descriptor for each mode, NULL for the identity. */
   kr_code (*mode_product)(const kr_call* call, const kr_mode_product_options* options, const kr_batch* x,
                           const kr_batch* const* factors, const kr_batch* y);
+  kr_code (*kron_solve)(const kr_call* call, const kr_kron_solve_options* options, const kr_kron_bases* bases,
+                        const kr_batch* scale, const kr_batch* statistics, const kr_batch* x, const kr_batch* y,
+                        kr_report* reports);
 } kr_backend;
 
 /* Exported by plugins under this name; NULL where want_abi is not served. */

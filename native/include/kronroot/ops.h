@@ -258,16 +258,18 @@ typedef struct kr_kron_apply_options {
 } kr_kron_apply_options;
 
 /*
- * mode_product: Y = X x_1 op(A_1) x_2 op(A_2) ... x_k op(A_k), along every dimension (mode) of a tensor of order k a
- * matrix: y[j_1 .. j_k] = sum over all i of op(A_1)[j_1, i_1] .. op(A_k)[j_k, i_k] x[i_1 .. i_k], for k = 2  Y =
- * op(A_1) X op(A_2)^T. Shapes: X d_1 x .. x d_k, op(A_i) e_i x d_i or NULL for the identity, Y e_1 x .. x e_k, all
- * row-major without gaps: the descriptors of x and y have d_1 .. d_{k-1} rows and d_k columns (for k = 1 one row).
- * Order of multiplication: by rising 1/d_i - 1/e_i, what shrinks the tensor most first, which is the cheapest of all
- *   orders (two neighbours out of this order cost less when they change places); square ones from the first to the
- * last. Bound: |Y - exact| <= (sum of d_i + 2 k) ulp |X| x_1 |A_1| .. x_k |A_k|, elementwise. Non-finite elements
- * propagate within their tensor. Cost: 2 e_i times the elements of the tensor before mode i is applied, summed over the
- * modes. Memory a thread: two tensors between the first product and the last. Source: Kolda and Bader, SIAM Review 51
- * (2009), section 2.5.
+ * mode_product: Y = X x_1 op(A_1) x_2 op(A_2) ... x_k op(A_k), along every dimension (mode) of a tensor a matrix:
+ *   y[j_1 .. j_k] = sum over all i of op(A_1)[j_1, i_1] .. op(A_k)[j_k, i_k] x[i_1 .. i_k];
+ *   for k = 2: Y = op(A_1) X op(A_2)^T.
+ * Shapes: X d_1 x .. x d_k, op(A_i) e_i x d_i or NULL for the identity, Y e_1 x .. x e_k, all row-major without
+ *   gaps: the descriptors of x and y have d_1 .. d_{k-1} rows and d_k columns (one row for k = 1).
+ * Order of multiplication: by rising 1/d_i - 1/e_i, what shrinks the tensor most first. It is the cheapest of all
+ *   orders: two neighbours out of it cost less when they change places. Square factors go from the first to the last.
+ * Bound: |Y - exact| <= (sum of d_i + 2 k) ulp |X| x_1 |A_1| .. x_k |A_k|, elementwise. Non-finite elements
+ *   propagate within their tensor.
+ * Cost: 2 e_i times the elements that the tensor has before mode i is applied, summed over the modes. Memory a
+ *   thread: two tensors between the first product and the last.
+ * Source: Kolda and Bader, SIAM Review 51 (2009), section 2.5.
  */
 #define KR_MOST_MODES 8
 
@@ -278,32 +280,85 @@ typedef struct kr_mode_product_options {
 } kr_mode_product_options;
 
 /*
- * elementwise_update: one step of an elementwise rule over many arrays, in one call. For every element, what is NULL
- * left out,
+ * kron_solve: a system of Kronecker structure in its eigenbases, and the second moments that live in them:
+ *   Z = Q_A^T X Q_B,   S <- beta S + weight Z^2 (where `statistics` is given),
+ *   Y = Q_A (Z / ((factor s + damping)^power + epsilon)) Q_B^T, element by element,
+ *   s_ij = a_i b_j, or S, or the matrix `scale`.
+ * With s_ij = a_i b_j, power 1 and no epsilon Y solves A Y B + damping Y = X for A = Q_A diag(a) Q_A^T and
+ *   B = Q_B diag(b) Q_B^T (KFAC). EKFAC and SOAP have an S or scale of their own; SOAP's power is 1/2, its epsilon
+ *   outside, its correction `factor`.
+ * Shapes: x, y, scale, statistics m x n; a_vectors m x m and b_vectors n x n with eigenvector j in column j, or NULL
+ *   for the identity; a_values m x 1 and b_values n x 1, or NULL for ones. Values are not looked at where scale or
+ *   statistics is given, at most one of these two. y NULL: the statistics alone. y may be the very same descriptor
+ *   as x. beta = 0 does not read S.
+ * Damping: KR_RIDGE_DEFAULT, NONE, ABSOLUTE or RELATIVE, which is relative to the largest factor s of the matrix.
+ * Defined answers:
+ *   m n = 0             nothing, status OK
+ *   slightly negative   a_i in [-8 m ulp max|a|, 0), b_j likewise with n, S and scale with max(m, n), count as 0;
+ *                       below: KR_STATUS_NOT_POSITIVE_DEFINITE, detail the index (row-major)
+ *   division by 0       that direction is dropped; RANK_DEFICIENT, detail how many were kept
+ *   non-finite          x, vectors, values, scale, S: KR_STATUS_NON_FINITE_INPUT; a result: KR_STATUS_OVERFLOW
+ *   A failed matrix leaves both y and statistics as they were.
+ * Bound, for orthonormal bases: |Y - exact|_F <= 2 (m^{3/2} + n^{3/2} + 8) ulp r |X|_F with r the largest
+ *   1 / ((factor s + damping)^power + epsilon).
+ * Report: residual = what the rotations lost, the larger of |Q_A Z Q_B^T v - X v|_2 / |X|_F and
+ *   |Q_A D Q_B^T v - Y v|_2 / |Y|_F, v a random sign vector, D the quotient in the middle, in f64; below
+ *   20 max(m, n) ulp where the bases keep eigh's bound. Bases that are not orthonormal show here.
+ *   condition = largest over smallest factor s + damping of what was kept.
+ * Cost: 4 m n (m + n), half of it for statistics alone. Memory a thread: 2 m n elements, 3 m n with statistics.
+ * Source: George et al. (EKFAC), arXiv 1806.03884; Vyas et al. (SOAP), arXiv 2409.11321.
+ */
+typedef enum kr_kron_power { KR_KRON_POWER_ONE = 0, KR_KRON_POWER_HALF = 1 } kr_kron_power;
+
+typedef struct kr_kron_solve_options {
+  int32_t power;   /* kr_kron_power */
+  int32_t damping; /* kr_ridge */
+  double damping_value;
+  double factor;  /* > 0; 0 stands for 1 */
+  double epsilon; /* >= 0 */
+  double beta;    /* >= 0 */
+  double weight;  /* >= 0 */
+} kr_kron_solve_options;
+
+/* Any of them may be NULL. */
+typedef struct kr_kron_bases {
+  const kr_batch* a_vectors;
+  const kr_batch* a_values;
+  const kr_batch* b_vectors;
+  const kr_batch* b_values;
+} kr_kron_bases;
+
+/*
+ * elementwise_update: one step of an elementwise rule over many arrays, in one call. For every element, what is
+ * NULL left out,
  *
  *     G = gradient + l2 w
  *     COMBINE    D = from_gradient G + from_m m
- *     MOMENTUM   m <- m_decay m + m_weight G;   D = from_gradient G + from_m m
- *     SIGN       D = sign(from_gradient G + from_m m), sign(0) = 0;   then m as in MOMENTUM
- *     ADAM       m as in MOMENTUM;   v <- v_decay v + v_weight G^2;   v_max <- max(v_max, v)
- *                D = (from_gradient G + from_m m) / (sqrt(v_scale u + epsilon_inside) + epsilon), u = v_max, or v
- * without direction <- D;   w <- w - lr D - shrinkage w
+ *     MOMENTUM   m <- m_decay m + m_weight G,   D = from_gradient G + from_m m
+ *     SIGN       D = sign(from_gradient G + from_m m), sign(0) = 0,   then m as in MOMENTUM
+ *     ADAM       m as in MOMENTUM,   v <- v_decay v + v_weight G^2,   v_max <- max(v_max, v),
+ *                D = (from_gradient G + from_m m) / (sqrt(v_scale u + epsilon_inside) + epsilon),
+ *                u = v_max, or v where there is no v_max
+ *     direction <- D,   w <- w - lr D - shrinkage w
  *
- * MOMENTUM is heavy ball, Nesterov and EMA (m_decay, m_weight = beta, 1 - beta) with or without correction of the
- * start, SIGN is Lion and signSGD, ADAM is Adam, NAdam (both weights), AMSGrad (v_max), RMSProp and AdaGrad (v_decay =
- * v_weight = 1). Arrays: contiguous, `count` elements of the dtype. Required: gradient; m for MOMENTUM; v for ADAM. v
- * is for ADAM alone, v_max needs v. What is written overlaps nothing else of the call, but direction or w may be the
- * gradient itself or, in COMBINE, which leaves m as it is, m itself. Bound: of G, m, v, w and of D in COMBINE and
- * MOMENTUM 2 ulp of the sum of the magnitudes of the terms, of D in ADAM 8 ulp of the magnitudes of its numerator's
- * terms over its denominator; SIGN is that of the rounded sum. The formulas stand for the numbers as given: m <- 0.999
- * m + 0.001 G does not lose the sum of 1 by rounding 0.999 to f32. Results do not depend on the other arrays of the
- * call, on where an element lies in its array, nor on the number of threads. Non-finite elements propagate element by
- * element, through m and v into later steps too: finite[i] is 0 where a G, or a number written, of array i is not
- * finite, else 1 (an array without elements: 1). A caller who wants to leave the state alone looks first (reduce). 0 /
- * 0 in ADAM (no epsilon) is NaN as in IEEE 754. Cancellation is asked for before the first element: a call updates
- * everything or nothing. Cost: each array is read and written once; 4 bytes an element of each, and the memory's speed.
+ * MOMENTUM is heavy ball, Nesterov and EMA (m_decay, m_weight = beta, 1 - beta), with or without correction of the
+ *   start; SIGN is Lion and signSGD; ADAM is Adam, NAdam (both weights), AMSGrad (v_max), RMSProp and AdaGrad
+ *   (v_decay = v_weight = 1).
+ * Arrays: contiguous, `count` elements of the dtype. Required: gradient; m for MOMENTUM; v for ADAM. v and v_max are
+ *   for ADAM alone. What is written overlaps nothing else of the call, but direction or w may be the gradient itself
+ *   or, in COMBINE, which leaves m as it is, m itself.
+ * Bound: of G, m, v, w and of D in COMBINE and MOMENTUM 2 ulp of the sum of the magnitudes of the terms, of D in
+ *   ADAM 8 ulp of the magnitudes of its numerator's terms over its denominator; SIGN is that of the rounded sum. The
+ *   formulas stand for the numbers as given: decay and weight of an average, such as 0.999 and 0.001, do not lose
+ *   their sum of 1 when they are rounded to f32. Results do not depend on the other arrays of the call, on where an
+ *   element lies in its array, nor on the number of threads.
+ * Non-finite elements propagate element by element, through m and v into later steps too. finite[i] is 0 where a G
+ *   or a number written of array i is not finite, else 1. Callers who want to leave the state alone look first
+ *   (reduce). 0 / 0 in ADAM, which takes an epsilon of 0, is NaN as in IEEE 754.
+ * Cancellation is asked for before the first element: a call updates everything or nothing.
+ * Cost: each array is read and written once, at the speed of the memory.
  * Source: Kingma and Ba, arXiv 1412.6980; Dozat, ICLR 2016 workshop; Reddi et al., arXiv 1904.09237; Chen et al.
- * (Lion), arXiv 2302.06675, algorithm 2; decoupled decay: Loshchilov and Hutter, arXiv 1711.05101.
+ *   (Lion), arXiv 2302.06675, algorithm 2; decoupled decay: Loshchilov and Hutter, arXiv 1711.05101.
  */
 typedef enum kr_update {
   KR_UPDATE_COMBINE = 0,
@@ -344,9 +399,11 @@ typedef struct kr_update_array {
  * reduce: one number for each of many arrays, in f64.
  *   DOT      sum of x_i y_i; y = NULL stands for x: the square of the norm
  *   LARGEST  max |x_i|, 0 for no elements; NaN where an element is NaN, else infinity where one is infinite. y is NULL
- * Bound: DOT |result - exact| <= (count 2^-52) sum |x_i y_i|; products of f32 are exact and their sums cannot overflow,
- * so that DOT of an f32 array with itself is finite if and only if the array is. The order of summation depends on
- * count alone. LARGEST is exact. x and y may be any arrays, the same ones too. Cost: each array is read once.
+ * Bound: DOT |result - exact| <= (count 2^-52) sum |x_i y_i|; products of f32 are exact and their sums cannot
+ *   overflow, so that DOT of an f32 array with itself is finite if and only if the array is. The order of summation
+ *   depends on count alone. LARGEST is exact.
+ * x and y may be any arrays, the same ones too.
+ * Cost: each array is read once.
  */
 typedef enum kr_reduction {
   KR_REDUCE_DOT = 0,

@@ -56,7 +56,7 @@ TEST("table: ABI, size, and every op is there") {
   EXPECT(std::string(backend().name) == "cpu");
   EXPECT(backend().matmul && backend().gram && backend().eigh && backend().inverse_root && backend().orthogonalize);
   EXPECT(backend().cholesky && backend().spd_inverse && backend().spd_solve && backend().kron_apply);
-  EXPECT(backend().elementwise_update && backend().reduce && backend().mode_product);
+  EXPECT(backend().elementwise_update && backend().reduce && backend().mode_product && backend().kron_solve);
 }
 
 TEST("open: threads from the option, else KRONROOT_THREADS, else the cores") {

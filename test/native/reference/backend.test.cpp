@@ -22,7 +22,7 @@ TEST("table: complete") {
   EXPECT(std::string(reference.name) == "reference");
   EXPECT(reference.matmul && reference.gram && reference.eigh && reference.inverse_root && reference.orthogonalize);
   EXPECT(reference.cholesky && reference.spd_inverse && reference.spd_solve && reference.kron_apply);
-  EXPECT(reference.elementwise_update && reference.reduce && reference.mode_product);
+  EXPECT(reference.elementwise_update && reference.reduce && reference.mode_product && reference.kron_solve);
 }
 
 TEST("device: open, info, memory, close") {

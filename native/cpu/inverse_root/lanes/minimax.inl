@@ -1,6 +1,7 @@
 // The composite minimax root (../iterative_root.hpp) of a group, its certificate, and its results written.
 #pragma once
 
+#include "../../gemm/vector_operations.inl"
 #include "../../lanes/write.inl"
 #include "coupled_pair.inl"
 #include "residual.inl"
@@ -14,14 +15,6 @@ inline Vec<T> load_coefficient(const double* values) {
   Vec<T> lanes{};
   for (int l = 0; l < kWidth<T>; ++l) lanes[l] = static_cast<T>(values[l]);
   return lanes;
-}
-
-// As many elements as a Vec<double> holds, rounded to T.
-template <typename T>
-inline void store_double(T* to, Vec<double> v) {
-  typedef T Narrow __attribute__((vector_size(kWidth<double> * sizeof(T)), aligned(sizeof(T)), may_alias));
-  typedef T Converted __attribute__((vector_size(kWidth<double> * sizeof(T))));
-  *reinterpret_cast<Narrow*>(to) = __builtin_convertvector(v, Converted);
 }
 
 // Steps [begin, end) of lanes first .. first + kWidth<Work>.
