@@ -1,6 +1,16 @@
 // The command line: SUBJECT [--quick] [--json].
 
-export const subjects = ['eigh', 'inverse-root', 'spd-inverse', 'orthogonalize', 'gemm', 'scaling', 'overhead'] as const
+export const subjects = [
+  'eigh',
+  'inverse-root',
+  'spd-inverse',
+  'orthogonalize',
+  'gemm',
+  'kronecker',
+  'elementwise',
+  'scaling',
+  'overhead',
+] as const
 export type SubjectName = (typeof subjects)[number]
 
 export interface Arguments {

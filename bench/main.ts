@@ -22,6 +22,8 @@ const modules: Record<SubjectName, () => Promise<SubjectModule>> = {
   'spd-inverse': () => import('./spd-inverse.js'),
   orthogonalize: () => import('./orthogonalize.js'),
   gemm: () => import('./gemm.js'),
+  kronecker: () => import('./kronecker.js'),
+  elementwise: () => import('./elementwise.js'),
   scaling: () => import('./scaling.js'),
   overhead: () => import('./overhead.js'),
 }

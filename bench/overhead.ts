@@ -4,11 +4,15 @@ import {
   cholesky,
   type Device,
   eigh,
+  elementwiseUpdate,
   gram,
   inverseRoot,
   kronApply,
+  kronSolve,
   matmul,
+  modeProduct,
   orthogonalize,
+  reduce,
   spdInverse,
   spdSolve,
 } from '../lib/index.js'
@@ -50,6 +54,8 @@ function calls(device: Device, mlMatrix: MlMatrixPeer | undefined): Call[] {
   const a = device.tensor(numbers, [n, n])
   const out = device.empty([n, n])
   const into = new Float32Array(n * n)
+  const basis = eigh(a)
+  const update = { gradient: into, w: into.slice(), fromGradient: 1, lr: 0.1 }
   const matrix = mlMatrix?.matrix(data, n, n)
   const alone = (own: () => void) => ({ own })
   const against = (own: () => void, peer: (m: NonNullable<typeof matrix>, module: MlMatrixPeer) => void) =>
@@ -67,6 +73,10 @@ function calls(device: Device, mlMatrix: MlMatrixPeer | undefined): Call[] {
     },
     { op: 'gram', ...alone(() => gram(a, { out })) },
     { op: 'kronApply', ...alone(() => kronApply(a, a, a, { out })) },
+    { op: 'modeProduct', ...alone(() => modeProduct(a, [a, a], { out })) },
+    { op: 'kronSolve', ...alone(() => kronSolve(a, basis, basis, { out })) },
+    { op: 'elementwiseUpdate', ...alone(() => elementwiseUpdate(device, 'combine', [update])) },
+    { op: 'reduce', ...alone(() => reduce(device, 'dot', [{ x: numbers }])) },
     { op: 'cholesky', ...alone(() => cholesky(a, { out })) },
     { op: 'spdInverse', ...alone(() => spdInverse(a, { out })) },
     { op: 'spdSolve', ...alone(() => spdSolve(a, a, { out })) },

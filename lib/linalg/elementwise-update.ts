@@ -41,7 +41,8 @@ export interface UpdateArray {
 }
 
 const kinds: readonly UpdateKind[] = ['combine', 'momentum', 'sign', 'adam']
-// Both in the order of native/addon/arrays.cpp.
+// In the order of native/addon/arrays.cpp, as the two functions below write them out: properties that are read by name are
+// what the engine is quick at, and an optimizer makes entries for each of its parameters at every step.
 const operands = ['gradient', 'm', 'v', 'vMax', 'direction', 'w'] as const
 const numbers = [
   'l2',
@@ -58,6 +59,17 @@ const numbers = [
   'shrinkage',
 ] as const
 const fields = [...operands, ...numbers]
+const known = new Set<string>(fields)
+
+function operandsOf(a: UpdateArray): readonly (ArrayOperand | null)[] {
+  return [a.gradient ?? null, a.m ?? null, a.v ?? null, a.vMax ?? null, a.direction ?? null, a.w ?? null]
+}
+
+function numbersOf(a: UpdateArray): readonly number[] {
+  const { l2 = 0, mDecay = 0, mWeight = 0, vDecay = 0, vWeight = 0, fromGradient = 0, fromM = 0, vScale = 0 } = a
+  const { epsilonInside = 0, epsilon = 0, lr = 0, shrinkage = 0 } = a
+  return [l2, mDecay, mWeight, vDecay, vWeight, fromGradient, fromM, vScale, epsilonInside, epsilon, lr, shrinkage]
+}
 
 /**
  * One step of an elementwise rule over many arrays in one call, in place. For every element, what is absent left out,
@@ -96,12 +108,13 @@ export function elementwiseUpdate(
   }
   checkedList(op, arrays)
   const values = new Float64Array(arrays.length * numbers.length)
-  const list = arrays.flatMap((array, entry) => {
-    checkFields(`${op}: arrays[${entry}]`, array, fields)
-    numbers.forEach((field, index) => {
-      values[entry * numbers.length + index] = checkedFinite(op, entry, field, array[field])
-    })
-    return operands.map((field) => array[field] ?? null)
+  const list: (ArrayOperand | null)[] = []
+  arrays.forEach((array, entry) => {
+    checkEntryFields(op, array, entry)
+    const own = numbersOf(array)
+    if (!own.every(Number.isFinite)) refuseNumber(op, own, entry)
+    list.push(...operandsOf(array))
+    values.set(own, entry * numbers.length)
   })
   const finite = new Int32Array(arrays.length)
   try {
@@ -112,8 +125,14 @@ export function elementwiseUpdate(
   return Array.from(finite, (flag) => flag === 1)
 }
 
-function checkedFinite(op: string, entry: number, field: string, value: unknown): number {
-  if (value === undefined) return 0
-  if (typeof value === 'number' && Number.isFinite(value)) return value
-  throw new KronrootError('ERR_OPTION', `${op}: arrays[${entry}].${field} must be a finite number, got ${shown(value)}`)
+function checkEntryFields(op: string, array: UpdateArray, entry: number): void {
+  let isKnown = typeof array === 'object' && array !== null
+  if (isKnown) for (const field in array) isKnown &&= known.has(field)
+  if (!isKnown) checkFields(`${op}: arrays[${entry}]`, array, fields)
+}
+
+function refuseNumber(op: string, own: readonly unknown[], entry: number): never {
+  const index = own.findIndex((value) => !Number.isFinite(value))
+  const name = `arrays[${entry}].${numbers[index]}`
+  throw new KronrootError('ERR_OPTION', `${op}: ${name} must be a finite number, got ${shown(own[index])}`)
 }
