@@ -61,6 +61,7 @@ const methods = {
   cans: 12,
   chebyshev: 13,
   rational: 14,
+  'partial-fractions': 17,
 } as const
 
 export type RootMethod = keyof typeof methods

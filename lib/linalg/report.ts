@@ -35,6 +35,7 @@ export type Method =
   | 'rational'
   | 'kept-basis'
   | 'orthogonal-iteration'
+  | 'partial-fractions'
 
 /** Step of the recovery ladder that answered; `'none'`: no step did. */
 export type Rung = 'chosen' | 'eigh' | 'eigh-f64' | 'none'
@@ -69,6 +70,7 @@ const methods: readonly Method[] = [
   'rational',
   'kept-basis',
   'orthogonal-iteration',
+  'partial-fractions',
 ]
 const rungs: readonly Rung[] = ['chosen', 'eigh', 'eigh-f64', 'none']
 

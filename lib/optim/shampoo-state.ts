@@ -90,10 +90,10 @@ export function reportShampoo(state: ShampooState): readonly SolveReport[] {
 
 /**
  * Cost of the root of one n x n matrix in multiples of n^3: eigh about 10, minimax 5 K - 4 at K = 6 iterations, the others
- * by their usual number of iterations times the products of one (ops.h). The planner (auto) is counted as minimax.
+ * by their usual number of iterations times the products of one (ops.h). The planner (auto) is counted as partial fractions.
  */
 const ROOT_COST: Record<RootMethod, number> = {
-  auto: 26,
+  auto: 4,
   eigh: 10,
   minimax: 26,
   'coupled-newton': 60,
@@ -102,6 +102,7 @@ const ROOT_COST: Record<RootMethod, number> = {
   cans: 72,
   chebyshev: 100,
   rational: 30,
+  'partial-fractions': 4,
 }
 
 /** What Shampoo holds and does. */

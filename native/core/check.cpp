@@ -123,10 +123,11 @@ kr_code check_inverse_root(const kr_call* call, const kr_inverse_root_options* g
                  "an integer from 1 to 64 (or 0/0 for the default 2/1)", denominator);
   }
   const bool known = (options.method >= KR_METHOD_AUTO && options.method <= KR_METHOD_COUPLED_NEWTON) ||
-                     (options.method >= KR_METHOD_HIGHER_ORDER && options.method <= KR_METHOD_RATIONAL);
+                     (options.method >= KR_METHOD_HIGHER_ORDER && options.method <= KR_METHOD_RATIONAL) ||
+                     options.method == KR_METHOD_PARTIAL_FRACTIONS;
   check.option(known, "method",
                "AUTO (0), EIGH (1), MINIMAX (2), COUPLED_NEWTON (3), HIGHER_ORDER (10), NEWTON_DB (11), CANS (12), "
-               "CHEBYSHEV (13) or RATIONAL (14)",
+               "CHEBYSHEV (13), RATIONAL (14) or PARTIAL_FRACTIONS (17)",
                options.method);
   if (check.failed()) return check.code();
   if (options.method == KR_METHOD_NEWTON_DB || options.method == KR_METHOD_CANS) {

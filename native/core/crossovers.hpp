@@ -6,8 +6,8 @@
 //   lanes ISA OP DTYPE N BATCH
 //     up to n = N the op computes one matrix to a lane, in calls of at least BATCH; n is the longer side of a rectangle
 //   minimax ISA DTYPE PRODUCTS CONDITION FROM N
-//     for conditions up to CONDITION and FROM <= n <= N the minimax root overtakes eigh; PRODUCTS as products_of_step
-//     (planner.hpp)
+//     for conditions up to CONDITION and FROM <= n <= N the minimax root is the faster one; PRODUCTS as
+//     products_of_step (planner.hpp)
 // ISA is a name as in KRONROOT_ISA, DTYPE f32 or f64, OP a name of LaneOp. Rows may stand in any order.
 #pragma once
 

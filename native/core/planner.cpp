@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "partial_fractions.hpp"
+
 namespace kronroot {
 namespace {
 
@@ -34,6 +36,11 @@ int products_of_step(int p) {
   return 4 + power + p % 2;
 }
 
+bool is_fit_for_fractions(const Root& root, int32_t dtype) {
+  const bool is_accurate = dtype == KR_F32 || (least_fraction_tolerance <= 1e-14 && 8 * root.b >= root.a);
+  return root.inverse && root.b <= root.a && is_accurate;
+}
+
 kr_method plan_inverse_root(const Crossovers& crossovers, int64_t n, const Root& root, double condition,
                             int32_t dtype) {
   if (!root.inverse) return KR_METHOD_EIGH;
@@ -43,7 +50,7 @@ kr_method plan_inverse_root(const Crossovers& crossovers, int64_t n, const Root&
     const bool fits = row.least_n <= n && n <= row.largest_n;
     if (row.dtype == dtype && row.products == products && condition <= row.condition && fits) return KR_METHOD_MINIMAX;
   }
-  return KR_METHOD_EIGH;
+  return is_fit_for_fractions(root, dtype) ? KR_METHOD_PARTIAL_FRACTIONS : KR_METHOD_EIGH;
 }
 
 int minimax_wide_steps(int64_t n, int steps) { return n <= kAllWide ? steps : kWideSteps; }

@@ -13,8 +13,12 @@ namespace kronroot {
 // of a call share their path.
 bool plan_lanes(const Crossovers& crossovers, LaneOp op, int32_t dtype, int64_t n, int64_t batch);
 
-// CHOLESKY, MINIMAX or EIGH for an n x n matrix of the dtype whose condition after the ridge is at most `condition`.
-// Where it is not known yet, pass the least it can be: EIGH then is final.
+// Whether a root can be made of partial fractions at the accuracy of the dtype: p >= 1. In f64 small powers are not
+// fitted well enough, and none where long double is f64 (partial_fractions.hpp).
+bool is_fit_for_fractions(const Root& root, int32_t dtype);
+
+// CHOLESKY, MINIMAX, PARTIAL_FRACTIONS or EIGH for an n x n matrix of the dtype whose condition after the ridge is at
+// most `condition`. Where it is not known yet, pass the least it can be: what is not MINIMAX then is final.
 kr_method plan_inverse_root(const Crossovers& crossovers, int64_t n, const Root& root, double condition, int32_t dtype);
 
 // Matrix products of a step of the minimax root: 4 (p = 2), 5 (p = 3, 4), 6 (p = 5, 6, 8), 7 (p = 7, 9, 10, 12, 16),

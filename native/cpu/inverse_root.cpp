@@ -7,7 +7,7 @@
 #include "batch_loop.hpp"
 #include "device.hpp"
 #include "inverse_root/ladder.hpp"
-#include "inverse_root/lanes.hpp"
+#include "inverse_root/root_lanes.hpp"
 #include "scratch.hpp"
 #include "symmetric_input.hpp"
 
@@ -59,27 +59,28 @@ kr_report answer_one(const kr_call& call, const kr_inverse_root_options& given, 
 }
 
 template <typename T>
-kr_code run_lanes(const kr_call* call, const kr_inverse_root_options& options, const kr_batch& a, const kr_batch& x,
-                  kr_report* reports) {
+kr_code run_lanes(const kr_call* call, const kr_inverse_root_options& options, kr_method method, const kr_batch& a,
+                  const kr_batch& x, kr_report* reports) {
   const auto n = static_cast<double>(a.rows);
-  MinimaxSchedules minimax = lane_schedules<T>(options);
-  return report_groups(call, a.batch, kernels_of<T>(*call->device->kernels).lanes, 2 * n * n * n, reports,
-                       [&](int64_t first, int count, kr_report* of_group) {
-                         bool answered[kMostLanes];
-                         answer_root_lanes(call, options, minimax, lane_group<const T>(a, first, count),
-                                           lane_group<T>(x, first, count), of_group, answered);
-                         for (int l = 0; l < count; ++l) {
-                           if (answered[l]) continue;
-                           of_group[l] =
-                               answer_one(*call, options, matrix_of<T>(a, first + l), matrix_of<T>(x, first + l));
-                         }
-                       });
+  RootLanes<T> lanes(call, options, method);
+  return report_groups(
+      call, a.batch, kernels_of<T>(*call->device->kernels).lanes, 2 * n * n * n, reports,
+      [&](int64_t first, int count, kr_report* of_group) {
+        bool answered[kMostLanes];
+        lanes.answer(lane_group<const T>(a, first, count), lane_group<T>(x, first, count), of_group, answered);
+        for (int l = 0; l < count; ++l) {
+          if (answered[l]) continue;
+          of_group[l] = answer_one(*call, options, matrix_of<T>(a, first + l), matrix_of<T>(x, first + l));
+        }
+      });
 }
 
 template <typename T>
 kr_code run(const kr_call* call, const kr_inverse_root_options& options, const kr_batch& a, const kr_batch& x,
             kr_report* reports) {
-  if (takes_root_lanes(call, options, a)) return run_lanes<T>(call, options, a, x, reports);
+  if (const std::optional<kr_method> method = root_lanes_method(call, options, a)) {
+    return run_lanes<T>(call, options, *method, a, x, reports);
+  }
   const auto n = static_cast<double>(a.rows);
   return report_each(call, a.batch, 10 * n * n * n, reports,
                      [&](int64_t b) { return answer_one(*call, options, matrix_of<T>(a, b), matrix_of<T>(x, b)); });

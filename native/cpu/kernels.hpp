@@ -55,7 +55,10 @@ struct SpdLanesOptions;  // spd/lanes.hpp
 struct SpdLanesAnswer;
 struct LaneSpectra;  // inverse_root/lanes.hpp
 struct LaneSchedules;
+struct LaneFractions;
 struct LaneRoots;
+struct RootSpectrum;  // inverse_root/fractions.hpp
+struct RootFractions;
 
 // What stops a long kernel, and the threads that it may share its work with. Results do not depend on them.
 struct Execution {
@@ -128,12 +131,22 @@ struct Kernels {
                           const LaneGroup<T>& x, T* workspace, SpdLanesAnswer& answer);
 
   // inverse_root of one group, n >= 2, in two stages: what decides about each matrix, and the roots of those that are
-  // wanted. Elements of T that S and the workspace, 64-byte aligned, take:
+  // wanted, by one of two methods. Elements of T that S and the workspace, 64-byte aligned, take:
   int64_t (*root_lanes_matrix)(int64_t n);
-  int64_t (*root_lanes_workspace)(int64_t n);
+  int64_t (*minimax_root_lanes_workspace)(int64_t n);
+  int64_t (*partial_fraction_root_lanes_workspace)(int64_t n);
   void (*examine_root_lanes)(const LaneGroup<const T>& a, T* s, T* workspace, LaneSpectra& found);
   void (*minimax_root_lanes)(const LaneSchedules& given, const T* s, const LaneGroup<T>& x, T* workspace,
                              LaneRoots& roots);
+  // In the workspace as examine_root_lanes left it.
+  void (*partial_fraction_root_lanes)(const LaneFractions& given, const T* s, const LaneGroup<T>& x, T* workspace,
+                                      LaneRoots& roots);
+
+  // The same for one matrix, n >= 1, by partial fractions: S (n x n, stride n, as eigh takes it) is read, and the
+  // workspace carries what was found to the second stage. False when cancelled.
+  int64_t (*partial_fraction_root_workspace)(int64_t n);
+  bool (*examine_root)(int64_t n, const T* s, T* workspace, const int32_t* cancel, RootSpectrum& found);
+  bool (*partial_fraction_root)(const RootFractions& given, int64_t n, T* x, T* workspace, const int32_t* cancel);
 
   // max |x_i|; infinite or NaN where an element is.
   T (*largest_magnitude)(int64_t n, const T* x);

@@ -1,8 +1,8 @@
 // inverse_root against f64 (native/include/kronroot/ops.h): "for condition <= 1e6 after the ridge,
-// |X - X_exact|_F / |X_exact|_F is at most that of the f32 eigh route on the same input (f32, AUTO), and
-// <= 100 n ulp condition for every method that reports OK".
+// |X - X_exact|_F / |X_exact|_F is at most that of the f32 eigh route on the same input (f32, AUTO; 4 times it where one
+// matrix is reduced to tridiagonal form in f32), and <= 100 n ulp condition for every method that reports OK".
 import { afterAll, describe, expect, it } from 'vitest'
-import { inverseRoot, open, rootMethods } from '../../lib/index.js'
+import { inverseRoot, open, type Report, rootMethods } from '../../lib/index.js'
 import {
   clustered,
   type DType,
@@ -62,7 +62,7 @@ describe.each([main, ...others])('inverseRoot accuracy on $label', (testDevice) 
             const route = relativeError(eighRoute(device, matrix.data, n, f), exact)
             const where = `${matrix.name}, n = ${n}, ${report.method[0]}, rung ${report.rung[0]}`
             expect(success, where).toContain(report.status[0])
-            expect(error, where).toBeLessThanOrEqual(route + rounding)
+            expect(error, where).toBeLessThanOrEqual(factorOf(report) * route + rounding)
           }
       device.dispose()
     },
@@ -89,8 +89,7 @@ describe.each([main, ...others])('inverseRoot accuracy on $label', (testDevice) 
           const where = `${matrix.name}, n = ${n}, ${report.method[0]}, rung ${report.rung[0]}`
           expect(success, where).toContain(report.status[0])
           expect(relativeError(value.data(), exact), where).toBeLessThanOrEqual(
-            // The ladder decomposes one matrix at a time, the route one to a lane: two solvers, equally good.
-            report.method[0] === 'eigh' ? 4 * route + rounding : route + rounding + looser,
+            factorOf(report) * route + rounding + (report.method[0] === 'eigh' ? 0 : looser),
           )
         }
       device.dispose()
@@ -119,6 +118,11 @@ describe.each([main, ...others])('inverseRoot accuracy on $label', (testDevice) 
     device.dispose()
   })
 })
+
+/** Two reductions in f32 are equally good, with different luck. */
+function factorOf(report: Report): number {
+  return report.method[0] === 'eigh' || report.method[0] === 'partial-fractions' ? 4 : 1
+}
 
 /**
  * No ridge where lambda_min is clear of n ulp lambda_max, below which the header answers NOT_POSITIVE_DEFINITE; else an

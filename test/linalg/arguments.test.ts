@@ -226,7 +226,7 @@ const cases: readonly Case[] = [
     'method',
     () => inverseRoot(square, { method: as('newton') }),
     'ERR_OPTION',
-    "inverseRoot: method must be one of 'auto', 'eigh', 'minimax', 'coupled-newton', 'higher-order', 'newton-db', 'cans', 'chebyshev', 'rational', got 'newton'",
+    "inverseRoot: method must be one of 'auto', 'eigh', 'minimax', 'coupled-newton', 'higher-order', 'newton-db', 'cans', 'chebyshev', 'rational', 'partial-fractions', got 'newton'",
   ],
   ['p of square roots', () => inverseRoot(square, { p: 6, method: 'cans' }), 'ERR_OPTION', 'in lowest terms, got 6'],
   [

@@ -346,8 +346,8 @@ describe('lifetime and reports', () => {
       nativeCallsPerRefresh: 2,
     })
     expect(plan.groups[1]).toMatchObject({ rule: 'muon', nativeCallsPerStep: 1 })
-    // Four blocks, two roots each of 26 n^3.
-    expect(plan.flopsPerRefresh).toBe(4 * 2 * 26 * 64)
+    // Four blocks, two roots each of 4 n^3.
+    expect(plan.flopsPerRefresh).toBe(4 * 2 * 4 * 64)
     expect(plan.text).toMatch(/^group 0: shampoo \(graft adamw\), 2 parameters, 64 elements, .* KiB, .* a step, \+ /)
     expect(plan.text).toContain('\n  4 x 4: 4 blocks -> gram x 2, inverseRoot (auto) x 2, kronApply')
   })

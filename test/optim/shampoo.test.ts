@@ -224,7 +224,7 @@ describe('options', () => {
     [{ merge: 'all' }, "shampoo: merge must be 'none' or { threshold, target }, got 'all'"],
     [
       { root: { method: 'svd' } },
-      "shampoo: root.method must be one of 'auto', 'eigh', 'minimax', 'coupled-newton', 'higher-order', 'newton-db', 'cans', 'chebyshev', 'rational', got 'svd'",
+      "shampoo: root.method must be one of 'auto', 'eigh', 'minimax', 'coupled-newton', 'higher-order', 'newton-db', 'cans', 'chebyshev', 'rational', 'partial-fractions', got 'svd'",
     ],
     [{ nesterov: true }, 'shampoo: nesterov must be false, or true with momentum > 0, got true'],
     [{ toleratedFailures: -1 }, 'shampoo: toleratedFailures must be an integer >= 0, got -1'],

@@ -21,6 +21,8 @@ constexpr int64_t kSmall = 32;
 
 }  // namespace
 
+double tolerated_negative(double epsilon, int64_t n) { return n <= kSmall ? 0 : kTolerated * epsilon; }
+
 template <typename T>
 Definiteness examine(const RootProblem<T>& problem) {
   const int64_t n = problem.n;
@@ -39,7 +41,7 @@ Definiteness examine(const RootProblem<T>& problem) {
     found.invertible = true;
     return found;
   }
-  const double tolerated = n <= kSmall ? 0 : kTolerated * found.epsilon;
+  const double tolerated = tolerated_negative(found.epsilon, n);
   if (found.epsilon == 0 || !all_above(problem.kernels, n, problem.symmetric, -tolerated)) return found;
   found.rank = count_above(problem.kernels, n, problem.symmetric, null);
   found.lambda_min_bound = found.epsilon - tolerated;

@@ -18,6 +18,9 @@ struct Definiteness {
   double condition_bound() const { return (lambda_max + epsilon) / lambda_min_bound; }
 };
 
+// How far below 0 an eigenvalue may be left as it is under a ridge of epsilon.
+double tolerated_negative(double epsilon, int64_t n);
+
 template <typename T>
 Definiteness examine(const RootProblem<T>& problem);
 

@@ -43,6 +43,11 @@ RootAttempt chebyshev_root(const RootProblem<T>& problem, const Definiteness& fo
 template <typename T>
 RootAttempt rational_root(const RootProblem<T>& problem, const Definiteness& found, T* x);
 
+// p >= 1: the sum of resolvents of core/partial_fractions.hpp on the tridiagonal form of S, which says itself whether
+// it is invertible.
+template <typename T>
+RootAttempt partial_fraction_root(const RootProblem<T>& problem, T* x);
+
 // p = 1/b: the b-th power of the inverse by Cholesky factorisation, in f64.
 template <typename T>
 RootAttempt cholesky_root(const RootProblem<T>& problem, const Definiteness& found, T* x);
@@ -61,6 +66,8 @@ extern template RootAttempt chebyshev_root<float>(const RootProblem<float>&, con
 extern template RootAttempt chebyshev_root<double>(const RootProblem<double>&, const Definiteness&, double*);
 extern template RootAttempt rational_root<float>(const RootProblem<float>&, const Definiteness&, float*);
 extern template RootAttempt rational_root<double>(const RootProblem<double>&, const Definiteness&, double*);
+extern template RootAttempt partial_fraction_root<float>(const RootProblem<float>&, float*);
+extern template RootAttempt partial_fraction_root<double>(const RootProblem<double>&, double*);
 extern template RootAttempt cholesky_root<float>(const RootProblem<float>&, const Definiteness&, float*);
 extern template RootAttempt cholesky_root<double>(const RootProblem<double>&, const Definiteness&, double*);
 

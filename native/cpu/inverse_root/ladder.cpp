@@ -31,6 +31,13 @@ double least_condition_bound(const RootProblem<T>& problem) {
   return (1 + relative) / (null_threshold(1.0, problem.n, dtype_of<T>) + relative);
 }
 
+// What the planner finds unsuitable is answered by eigh on the same rung.
+template <typename T>
+RootAttempt partial_fractions_or_eigh(const RootProblem<T>& problem, T* x) {
+  const RootAttempt attempt = partial_fraction_root(problem, x);
+  return attempt.outcome == RootAttempt::Outcome::unsuitable ? eigen_root<T>(problem, x) : attempt;
+}
+
 // The first rung: closed form, the method asked for, or the planner's choice. Methods without eigenvalues leave
 // pseudo-inverses, and matrices with eigenvalues that have to be set to 0, to the next rung.
 template <typename T>
@@ -44,10 +51,15 @@ RootAttempt chosen(const RootProblem<T>& problem, T* x) {
   if (is_planned && problem.pseudo_inverse()) method = KR_METHOD_EIGH;
   if (method == KR_METHOD_EIGH) return eigen_root<T>(problem, x);
   if (problem.pseudo_inverse()) return {};
+  if (method == KR_METHOD_PARTIAL_FRACTIONS) {
+    if (is_planned) return partial_fractions_or_eigh(problem, x);
+    return is_fit_for_fractions(problem.root, dtype_of<T>) ? partial_fraction_root(problem, x) : RootAttempt{};
+  }
   const Definiteness found = examine(problem);
   if (is_planned) method = found.invertible ? planned(found.condition_bound()) : KR_METHOD_EIGH;
   if (method == KR_METHOD_EIGH) return eigen_root<T>(problem, x);
   if (!found.invertible) return {};
+  if (method == KR_METHOD_PARTIAL_FRACTIONS) return partial_fractions_or_eigh(problem, x);
   if (method == KR_METHOD_CHOLESKY) return cholesky_root(problem, found, x);
   switch (method) {
     case KR_METHOD_MINIMAX:

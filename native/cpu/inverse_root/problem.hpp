@@ -1,13 +1,16 @@
 // One matrix of inverse_root, read and scaled, as every method takes it.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
 
 #include "../../core/crossovers.hpp"
 #include "../../core/matrix.hpp"
+#include "../../core/partial_fractions.hpp"
 #include "../../core/rational.hpp"
+#include "../../core/report.hpp"
 #include "../../core/ridge.hpp"
 #include "../kernels.hpp"
 
@@ -15,6 +18,10 @@ namespace kronroot::cpu {
 
 template <typename T>
 inline constexpr int32_t dtype_of = sizeof(T) == 4 ? KR_F32 : KR_F64;
+
+// Relative error of a sum of partial fractions.
+template <typename T>
+inline constexpr double fraction_tolerance = std::max(ulp_of<T>, least_fraction_tolerance);
 
 // S = (A + A^T) / 2 times 2^-exponent, largest magnitude in [1/2, 1). Methods answer with
 //   root_scale (S + epsilon I)^{-1/p},   which is (A + epsilon' I)^{-1/p} times a power of two, 2^-result_exponent.
@@ -38,7 +45,7 @@ struct RootProblem {
   // (2^exponent)^{-b/a} = 2^result_exponent 2^{result_remainder / a} with 0 <= result_remainder < a
   int result_exponent() const {
     const int power = (root.inverse ? -1 : 1) * exponent * root.b;
-    return static_cast<int>(std::floor(static_cast<double>(power) / root.a));
+    return (power - (power % root.a + root.a) % root.a) / root.a;  // rounded down
   }
   int result_remainder() const { return (root.inverse ? -1 : 1) * exponent * root.b - result_exponent() * root.a; }
   double root_scale() const { return std::exp2(static_cast<double>(result_remainder()) / root.a); }

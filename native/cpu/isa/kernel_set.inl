@@ -9,6 +9,8 @@
 #include "../gemm/transpose.inl"
 #include "../gemm/vector_operations.inl"
 #include "../inverse_root/lanes/minimax.inl"
+#include "../inverse_root/lanes/partial_fractions.inl"
+#include "../inverse_root/partial_fractions.inl"
 #include "../orthogonalize/lanes/newton_schulz.inl"
 #include "../spd/elimination.inl"
 #include "../spd/lanes/cholesky.inl"
@@ -35,9 +37,14 @@ constexpr Kernels<T> kernels_for() {
       .spd_inverse_lanes = spd::spd_inverse_lanes<T>,
       .spd_solve_lanes = spd::spd_solve_lanes<T>,
       .root_lanes_matrix = roots::matrix_elements<T>,
-      .root_lanes_workspace = roots::minimax_root_lanes_workspace<T>,
+      .minimax_root_lanes_workspace = roots::minimax_root_lanes_workspace<T>,
+      .partial_fraction_root_lanes_workspace = roots::partial_fraction_root_lanes_workspace<T>,
       .examine_root_lanes = roots::examine_root_lanes<T>,
       .minimax_root_lanes = roots::minimax_root_lanes<T>,
+      .partial_fraction_root_lanes = roots::partial_fraction_root_lanes<T>,
+      .partial_fraction_root_workspace = roots::partial_fraction_root_workspace<T>,
+      .examine_root = roots::examine_root<T>,
+      .partial_fraction_root = roots::partial_fraction_root<T>,
       .largest_magnitude = largest_magnitude<T>,
       .extremes = extremes<T>,
       .eigh_lanes_workspace = eigen_lanes::eigh_lanes_workspace<T>,

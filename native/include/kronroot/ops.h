@@ -120,6 +120,8 @@ typedef enum kr_ridge {
  * p: 0/0 stands for 2/1; p_denominator > 0; a negative numerator gives positive powers, (A + epsilon I)^{1/|p|};
  *   |numerator|, denominator <= 64, reduced to lowest terms.
  * Methods: AUTO (the planner), EIGH, MINIMAX, COUPLED_NEWTON, HIGHER_ORDER (the coupled iteration of third order),
+ *   PARTIAL_FRACTIONS (p >= 1: A + epsilon I = Q T Q^T with T tridiagonal, x^{-1/p} = sum_k w_k / (x + s_k) on its
+ *   spectrum, X = Q (sum_k w_k (T + s_k I)^{-1}) Q^T; in f64 p <= 8),
  *   NEWTON_DB and CANS (square roots in product form; p = 2, 4, 8, ... in lowest terms), RATIONAL (coupled rational
  *   minimax by Cholesky inverses; positive powers by eigh) take integer roots and form rational ones as powers of them;
  *   CHEBYSHEV expands the power itself, where degree 256 reaches ulp (conditions up to about 1e3), and leaves the rest
@@ -147,24 +149,27 @@ typedef enum kr_ridge {
  * Ladder: a result with r > residual_bound (0 stands for 0.05) is discarded and the next rung tried: chosen method,
  *   eigh, eigh in f64. When none passes: KR_STATUS_NOT_CONVERGED and x untouched.
  * Bound: for condition <= 1e6 after the ridge, |X - X_exact|_F / |X_exact|_F is at most that of the f32 eigh route
- *   on the same input (f32, AUTO; 4 times it where AUTO takes eigh itself, whose path may be another), and
- *   <= 100 n ulp condition for every method that reports OK.
+ *   on the same input (f32, AUTO; 4 times it where one matrix is reduced to tridiagonal form in f32, by EIGH or
+ *   PARTIAL_FRACTIONS: equally good, with other luck), and <= 100 n ulp condition for every method that reports OK.
  * Report: condition = lambda_max / lambda_min of A + epsilon I (to a digit where no eigenvalues are computed).
- * Cost: EIGH about 10 n^3; MINIMAX (5K - 4) n^3 at p = 4, K = 4..7 iterations for condition 1e2..1e6.
+ * Cost: EIGH about 10 n^3; PARTIAL_FRACTIONS 10/3 n^3, and O(n^2) for each of 8, 12, 16 fractions for condition 1e2,
+ *   1e4, 1e6 in f32; MINIMAX (5K - 4) n^3 at p = 4, K = 4..7 iterations for condition 1e2..1e6.
  *   COUPLED_NEWTON 4, HIGHER_ORDER 5, NEWTON_DB and CANS 6, RATIONAL 5 n^3 an iteration at p = 2, CHEBYSHEV n^3 a
  *   degree.
- * Small matrices: under AUTO and MINIMAX several in a call share vectors for p = 2, 3, .. 16 (f32 and f64), save those
- *   that the minimax root cannot answer; memory a thread 8 n^2 elements for each of the matrices of a vector.
+ * Small matrices: several in a call share vectors up to n = 128 under AUTO and PARTIAL_FRACTIONS, up to n = 64 and for
+ *   p = 2, 3, .. 16 under MINIMAX, save those that the method cannot answer. The reduction is in f64 there. Memory a
+ *   thread 4 n^2 + 20 n (MINIMAX: 8 n^2) elements of f32 for each of the matrices of a vector. Alone 6 n^2 + O(n).
  * Measured errors by method, p, condition and spectrum: docs/inverse-roots.md.
  * Source: coupled Newton: Guo and Higham, SIAM J. Matrix Anal. Appl. 28 (2006); minimax: composite minimax
- *   polynomials with the trough capped, docs/algorithms.md; balanced residual: docs/algorithms.md.
+ *   polynomials with the trough capped, docs/algorithms.md; balanced residual and partial fractions:
+ * docs/algorithms.md.
  */
 typedef struct kr_inverse_root_options {
   int32_t p_numerator;
   int32_t p_denominator;
-  int32_t
-      method; /* kr_method: AUTO, EIGH, MINIMAX, COUPLED_NEWTON, HIGHER_ORDER, NEWTON_DB, CANS, CHEBYSHEV, RATIONAL */
-  int32_t ridge; /* kr_ridge */
+  int32_t method; /* kr_method: AUTO, EIGH, MINIMAX, COUPLED_NEWTON, HIGHER_ORDER, NEWTON_DB, CANS, CHEBYSHEV, RATIONAL,
+                     PARTIAL_FRACTIONS */
+  int32_t ridge;  /* kr_ridge */
   double ridge_value;
   double residual_bound; /* 0 stands for 0.05 */
   int32_t full_residual;

@@ -18,10 +18,10 @@ std::string refusal(const char* text) {
 TEST("crossovers: every instruction set has rows in the table that is built in") {
   for (const char* isa : {"avx512", "avx2", "baseline"}) {
     const Crossovers& table = built_in_crossovers(isa);
-    EXPECT(!table.minimax.empty());
+    EXPECT(!table.lanes.empty());
     EXPECT(&table == &built_in_crossovers(isa));
   }
-  EXPECT(built_in_crossovers("none such").minimax.empty());
+  EXPECT(built_in_crossovers("none such").lanes.empty());
 }
 
 TEST("crossovers: rows of one instruction set are read, comments and blank lines passed over") {
@@ -40,8 +40,8 @@ TEST("crossovers: rows of one instruction set are read, comments and blank lines
   EXPECT(!plan_lanes(*table, LaneOp::eigh, KR_F64, 4, 1000));
   EXPECT(!plan_lanes(*table, LaneOp::cholesky, KR_F32, 4, 1000));
   EXPECT(plan_inverse_root(*table, 33, {4, 1, true}, 1e4, KR_F64) == KR_METHOD_MINIMAX);
-  EXPECT(plan_inverse_root(*table, 32, {4, 1, true}, 1e4, KR_F64) == KR_METHOD_EIGH);
-  EXPECT(plan_inverse_root(*table, 33, {4, 1, true}, 1.1e4, KR_F64) == KR_METHOD_EIGH);
+  EXPECT(plan_inverse_root(*table, 32, {4, 1, true}, 1e4, KR_F64) == KR_METHOD_PARTIAL_FRACTIONS);
+  EXPECT(plan_inverse_root(*table, 33, {4, 1, true}, 1.1e4, KR_F64) == KR_METHOD_PARTIAL_FRACTIONS);
 }
 
 TEST("crossovers: a wrong row is refused with its line and the word that was not expected") {
@@ -57,14 +57,16 @@ TEST("crossovers: a wrong row is refused with its line and the word that was not
   EXPECT_CONTAINS(refusal("lanes avx2 eigh f32 64 zero"), "BATCH");
 }
 
-TEST(
-    "plan_inverse_root: Cholesky for p = 1, eigh where an iteration would be slower or positive powers are asked for") {
+TEST("plan_inverse_root: Cholesky for p = 1, partial fractions where an iteration would be slower, eigh for the rest") {
   const Crossovers& table = built_in_crossovers("avx512");
   EXPECT(plan_inverse_root(table, 256, {1, 1, true}, 1e6, KR_F32) == KR_METHOD_CHOLESKY);
   EXPECT(plan_inverse_root(table, 256, {1, 1, false}, 1e6, KR_F32) == KR_METHOD_EIGH);
-  EXPECT(plan_inverse_root(table, 16, {4, 1, true}, 1e4, KR_F32) == KR_METHOD_MINIMAX);
-  EXPECT(plan_inverse_root(table, 16, {4, 1, true}, 1e9, KR_F32) == KR_METHOD_EIGH);
-  EXPECT(plan_inverse_root(table, 4096, {4, 1, true}, 1e2, KR_F32) == KR_METHOD_EIGH);
+  EXPECT(plan_inverse_root(table, 16, {4, 1, true}, 1e4, KR_F32) == KR_METHOD_PARTIAL_FRACTIONS);
+  EXPECT(plan_inverse_root(table, 16, {4, 1, true}, 1e9, KR_F32) == KR_METHOD_PARTIAL_FRACTIONS);
+  EXPECT(plan_inverse_root(table, 4096, {4, 1, true}, 1e2, KR_F32) == KR_METHOD_PARTIAL_FRACTIONS);
+  EXPECT(plan_inverse_root(table, 64, {4, 3, true}, 1e2, KR_F32) == KR_METHOD_PARTIAL_FRACTIONS);
+  EXPECT(plan_inverse_root(table, 64, {3, 4, true}, 1e2, KR_F32) == KR_METHOD_EIGH);
+  EXPECT(plan_inverse_root(table, 64, {4, 1, false}, 1e2, KR_F32) == KR_METHOD_EIGH);
   EXPECT(plan_inverse_root(table, 16, {63, 1, true}, 1e2, KR_F64) == KR_METHOD_EIGH);
   EXPECT(minimax_wide_steps(8, 7) == 7);
   EXPECT(minimax_wide_steps(128, 7) < 7);

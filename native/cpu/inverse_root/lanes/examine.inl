@@ -1,7 +1,6 @@
 // Reads a group for inverse_root and finds what decides about each of its matrices.
 #pragma once
 
-#include "../../gemm/vector_operations.inl"
 #include "../../lanes/read.inl"
 #include "../lanes.hpp"
 #include "extreme_eigenvalues.inl"
@@ -9,10 +8,6 @@
 namespace kronroot::cpu {
 namespace {
 namespace roots {
-
-// Lanes of T are taken kWidth<double> at a time where the arithmetic is f64.
-template <typename T>
-constexpr int kHalves = int{sizeof(double) / sizeof(T)};
 
 // Elements of T in a matrix of the workspaces below.
 template <typename T>
@@ -25,13 +20,39 @@ inline double ulp_in_lanes() {
   return sizeof(T) == 4 ? 0x1p-23 : 0x1p-52;
 }
 
-// Lanes first .. first + kWidth<double> of S.
+// A = Q T Q^T of a group, as the examination leaves it at the head of the workspace for the root that is made of it.
 template <typename T>
-void examine_half(const LaneSquare& shape, const T* s, int first, double* memory, LaneSpectra& found) {
+struct LaneForm {
+  LaneReflectors<T> reflectors;
+  Vec<double>* diagonals;  // of T, for each half of the lanes
+  Vec<double>* couplings;
+  T* rest;  // of the workspace
+
+  LaneForm(int64_t n, T* workspace) : reflectors{lane_square(n), workspace, nullptr} {
+    auto* next = reinterpret_cast<Vec<T>*>(workspace + matrix_elements<T>(n));
+    reflectors.scales = next;
+    diagonals = reinterpret_cast<Vec<double>*>(next + n);
+    couplings = diagonals + kHalves<T> * n;
+    rest = reinterpret_cast<T*>(couplings + kHalves<T> * n);
+  }
+  static int64_t elements(int64_t n) { return matrix_elements<T>(n) + (1 + 2 * kHalves<T>)*n * kWidth<T>; }
+};
+
+// A half of the lanes: a square matrix and five vectors in f64.
+template <typename T>
+int64_t examination_elements(int64_t n) {
+  return matrix_elements<T>(n) + 5 * n * kWidth<T>;
+}
+
+// Lanes of half number `half` of S.
+template <typename T>
+void examine_half(const LaneForm<T>& form, const T* s, int half, LaneSpectra& found) {
+  const LaneSquare& shape = form.reflectors.shape;
   const int64_t n = shape.n;
-  double* const a = memory;
-  auto* const v = reinterpret_cast<Vec<double>*>(a + elements_of<double>(shape));
-  const LaneTridiagonal t = {n, v + 2 * n, v + 3 * n};
+  const int first = half * kWidth<double>;
+  auto* const a = reinterpret_cast<double*>(form.rest);
+  auto* const memory = reinterpret_cast<Vec<double>*>(a + elements_of<double>(shape));
+  const LaneTridiagonal t = {n, form.diagonals + half * n, form.couplings + half * n, memory + 4 * n};
   Vec<double> trace{}, off_diagonal{};
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j <= i; ++j) {
@@ -44,7 +65,7 @@ void examine_half(const LaneSquare& shape, const T* s, int first, double* memory
       }
     }
   }
-  tridiagonalize_lanes(shape, a, v, v + n, t);
+  tridiagonalize_lanes(shape, a, memory, t, form.reflectors, first);
   const LaneEnds ends = extreme_eigenvalues(t, sizeof(T) == 4 ? 1e-8 : 1e-13);
   const Vec<double> null = maximum<double>(ends.largest, Vec<double>{}) * (static_cast<double>(n) * ulp_in_lanes<T>());
   IntVec<double> rank = IntVec<double>{} + n;
@@ -59,14 +80,12 @@ void examine_half(const LaneSquare& shape, const T* s, int first, double* memory
   }
 }
 
-// s: one matrix; workspace: as minimax_root_lanes has.
+// s: one square matrix, S; the workspace begins with the LaneForm of S afterwards.
 template <typename T>
 void examine_root_lanes(const LaneGroup<const T>& a, T* s, T* workspace, LaneSpectra& found) {
-  const LaneSquare shape = lane_square(a.rows);
-  read_symmetric_lanes(a, shape.stride, s, found.input);
-  for (int half = 0; half < kHalves<T>; ++half) {
-    examine_half(shape, s, half * kWidth<double>, reinterpret_cast<double*>(workspace), found);
-  }
+  const LaneForm<T> form(a.rows, workspace);
+  read_symmetric_lanes(a, form.reflectors.shape.stride, s, found.input);
+  for (int half = 0; half < kHalves<T>; ++half) examine_half(form, s, half, found);
 }
 
 }  // namespace roots

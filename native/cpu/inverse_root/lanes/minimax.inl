@@ -1,21 +1,12 @@
 // The composite minimax root (../iterative_root.hpp) of a group, its certificate, and its results written.
 #pragma once
 
-#include "../../gemm/vector_operations.inl"
-#include "../../lanes/write.inl"
 #include "coupled_pair.inl"
 #include "residual.inl"
 
 namespace kronroot::cpu {
 namespace {
 namespace roots {
-
-template <typename T>
-inline Vec<T> load_coefficient(const double* values) {
-  Vec<T> lanes{};
-  for (int l = 0; l < kWidth<T>; ++l) lanes[l] = static_cast<T>(values[l]);
-  return lanes;
-}
 
 // Steps [begin, end) of lanes first .. first + kWidth<Work>.
 template <typename Work>
@@ -39,7 +30,7 @@ template <typename T>
 void run_wide_half(const LaneSquare& square, const LaneSchedules& given, const T* s, int first, double* memory, T* m,
                    T* x) {
   const LaneBlocks shape = {square.n};
-  CoupledLanes<double> pair(shape, given.root, memory);
+  CoupledLanes<double> pair(shape, given.certificate.a, memory);
   const Vec<double> unit = load(given.unit + first), shift = load(given.shift + first);
   double* const wide_m = pair.m();
   for_each_place<double>(shape, [&](int64_t i, int64_t j, int64_t place) {
@@ -64,14 +55,6 @@ void unpack(const LaneBlocks& shape, const T* x, const LaneSquare& square, T* to
   });
 }
 
-template <typename T>
-inline void scale_lanes_by_powers(const LaneSquare& shape, const int* exponent, T* x) {
-  IntVec<T> powers{};
-  for (int l = 0; l < kWidth<T>; ++l) powers[l] = exponent[l];
-  const Vec<T> factor = power_of_two<T>(powers);
-  for (int64_t i = 0; i < elements_of<T>(shape); i += kWidth<T>) store(x + i, load(x + i) * factor);
-}
-
 // What minimax_root_lanes needs, in elements of T: two pairs, of which the one in f64 gives its place to the result
 // and to the vectors of the residual when it has served.
 template <typename T>
@@ -85,20 +68,20 @@ struct RootMemory {
   int64_t elements() const { return pair + (pair > vectors + square ? pair : vectors + square); }
 };
 
-// examine_root_lanes takes its memory from it too: a square and four vectors.
 template <typename T>
 int64_t minimax_root_lanes_workspace(int64_t n) {
-  return RootMemory<T>(n).elements();
+  const int64_t examination = LaneForm<T>::elements(n) + examination_elements<T>(n), root = RootMemory<T>(n).elements();
+  return examination > root ? examination : root;
 }
 
-// s: as examine_root_lanes left it. Lanes that are wanted and pass their certificate are written.
+// s: as examine_root_lanes left it; the workspace is new. Lanes that are wanted and pass their certificate are written.
 template <typename T>
 void minimax_root_lanes(const LaneSchedules& given, const T* s, const LaneGroup<T>& out, T* workspace,
                         LaneRoots& roots) {
   const LaneSquare square = lane_square(out.rows);
   const LaneBlocks shape = {out.rows};
   const RootMemory<T> memory(out.rows);
-  CoupledLanes<T> pair(shape, given.root, workspace);
+  CoupledLanes<T> pair(shape, given.certificate.a, workspace);
   auto* const wide = reinterpret_cast<double*>(workspace + memory.pair);
   for (int half = 0; half < kHalves<T>; ++half) {
     run_wide_half(square, given, s, half * kWidth<double>, wide, pair.m(), pair.x());
@@ -108,13 +91,8 @@ void minimax_root_lanes(const LaneSchedules& given, const T* s, const LaneGroup<
   auto* const vectors = reinterpret_cast<Vec<double>*>(wide);
   T* const x = workspace + memory.pair + memory.vectors;
   unpack(shape, pair.x(), square, x);
-  for (int half = 0; half < kHalves<T>; ++half) {
-    const ResidualProbe<T> probe = {square, s, x, half * kWidth<double>, vectors, vectors + shape.n};
-    balanced_residual_half(given, probe, vectors + 2 * shape.n, roots.residual);
-  }
-  for (int l = 0; l < kWidth<T>; ++l) roots.wanted[l] = roots.wanted[l] && roots.residual[l] <= given.residual_bound;
-  scale_lanes_by_powers(square, given.exponent, x);
-  write_lanes(x, square.stride, out, roots.wanted);
+  certify(given.certificate, square, s, x, vectors, roots);
+  finish_lanes(given.certificate, square, x, out, roots);
 }
 
 }  // namespace roots

@@ -1,6 +1,7 @@
-// The balanced residual (ops.h, inverse_root) of a group for p = 2, 3, ..., in f64.
+// The balanced residual (ops.h, inverse_root) of a group, in f64, and what follows from it.
 #pragma once
 
+#include "../../lanes/write.inl"
 #include "../../spd/lanes/triangle.inl"
 #include "examine.inl"
 
@@ -57,19 +58,23 @@ struct ResidualProbe {
   }
 };
 
-// |W z - z|_2 / |z|_2. sums: n vectors.
+// |W z - z|_2 / |z|_2 for W of certificate.hpp, the word of a factors X and b factors B. sums: n vectors.
 template <typename T>
-void balanced_residual_half(const LaneSchedules& given, ResidualProbe<T> probe, Vec<double>* sums, double* residual) {
+Vec<double> balanced_residual_half(const LaneCertificate& given, ResidualProbe<T> probe, Vec<double>* sums) {
   const int64_t n = probe.shape.n;
-  const int p = given.root, orders = p % 2 == 0 ? 1 : 2;
+  const int a = given.a, b = given.b, orders = a % 2 == 0 || b % 2 == 0 ? 1 : 2;
   const Vec<double> epsilon = load(given.epsilon + probe.first), unit = load(given.product_unit + probe.first);
   for (int64_t i = 0; i < n; ++i) sums[i] = Vec<double>{};
   for (int order = 0; order < orders; ++order) {
     for (int64_t i = 0; i < n; ++i) probe.from[i] = broadcast(given.signs[i]);
-    const int before = (p + order) / 2;
-    probe.apply_x(before);
-    probe.apply_b(epsilon);
-    probe.apply_x(p - before);
+    int done = 0;
+    for (int j = 0; j < b; ++j) {
+      const int before = ((2 * j + 1) * a + b - (order == 0 ? 0 : 1)) / (2 * b);
+      probe.apply_x(before - done);
+      probe.apply_b(epsilon);
+      done = before;
+    }
+    probe.apply_x(a - done);
     for (int64_t i = 0; i < n; ++i) sums[i] += probe.from[i];
   }
   const Vec<double> scale = unit / static_cast<double>(orders);
@@ -78,7 +83,27 @@ void balanced_residual_half(const LaneSchedules& given, ResidualProbe<T> probe, 
     const Vec<double> difference = fma(sums[i], scale, -broadcast(given.signs[i]));
     squares = fma(difference, difference, squares);
   }
-  store(residual + probe.first, square_root(squares / static_cast<double>(n)));
+  return square_root(squares / static_cast<double>(n));
+}
+
+// The residuals of all lanes; a lane that does not pass is not wanted any more. vectors: 3 n.
+template <typename T>
+void certify(const LaneCertificate& given, const LaneSquare& shape, const T* s, const T* x, Vec<double>* vectors,
+             LaneRoots& roots) {
+  for (int half = 0; half < kHalves<T>; ++half) {
+    const ResidualProbe<T> probe = {shape, s, x, half * kWidth<double>, vectors, vectors + shape.n};
+    store(roots.residual + probe.first, balanced_residual_half(given, probe, vectors + 2 * shape.n));
+  }
+  for (int l = 0; l < kWidth<T>; ++l) roots.wanted[l] = roots.wanted[l] && roots.residual[l] <= given.residual_bound;
+}
+
+// Writes the wanted lanes of x, times their powers of two.
+template <typename T>
+void finish_lanes(const LaneCertificate& given, const LaneSquare& shape, const T* x, const LaneGroup<T>& out,
+                  const LaneRoots& roots) {
+  IntVec<T> powers{};
+  for (int l = 0; l < kWidth<T>; ++l) powers[l] = given.exponent[l];
+  write_lanes(x, shape.stride, out, roots.wanted, power_of_two<T>(powers));
 }
 
 }  // namespace roots

@@ -1,0 +1,82 @@
+// The root of a group by partial fractions: with S + epsilon I = Q T Q^T of the examination and
+// x^{-b/a} = sum_k w_k / (x + s_k) on the spectrum,
+//   X = Q (sum_k w_k (T + s_k I)^{-1}) Q^T.
+// Reduction in f64, the rest in the element type: 2/3 n^3 and n^3 multiplications and additions, O(n^2) a fraction.
+#pragma once
+
+#include "../../lanes/write.inl"
+#include "back_transformation.inl"
+#include "residual.inl"
+#include "resolvents.inl"
+
+namespace kronroot::cpu {
+namespace {
+namespace roots {
+
+// What comes after the form in the workspace.
+template <typename T>
+struct FractionMemory {
+  T* x;
+  LanePivots<T> pivots;
+  Vec<T>*a, *heads, *ratios;  // of the resolvents; the vectors of the transformation and of the residual
+
+  FractionMemory(int64_t n, T* memory) : x(memory) {
+    auto* next = reinterpret_cast<Vec<T>*>(memory + matrix_elements<T>(n));
+    pivots = {n, next, next + n, next + 2 * n};
+    a = next + 3 * n;
+    heads = a + kChains * n;
+    ratios = heads + kChains * n;
+  }
+  static int64_t elements(int64_t n) { return matrix_elements<T>(n) + (3 + 3 * kChains) * n * kWidth<T>; }
+};
+
+template <typename T>
+int64_t partial_fraction_root_lanes_workspace(int64_t n) {
+  const int64_t examination = examination_elements<T>(n), root = FractionMemory<T>::elements(n);
+  return LaneForm<T>::elements(n) + (examination > root ? examination : root);
+}
+
+// The lower triangle of f(T).
+template <typename T>
+[[gnu::noinline]] void sum_resolvents(const LaneFractions& given, const LaneSquare& shape,
+                                      const FractionMemory<T>& memory) {
+  for (int k = 0; k < given.terms; k += kChains) {
+    Vec<T> poles[kChains], weights[kChains];
+    for (int q = 0; q < kChains; ++q) {
+      poles[q] = load_coefficient<T>(given.poles + int64_t{kMostLanes} * (k + q));
+      weights[q] = load_coefficient<T>(given.weights + int64_t{kMostLanes} * (k + q));
+    }
+    resolvent_pivots<kChains>(memory.pivots, poles, weights, memory.a, memory.heads, memory.ratios);
+    add_resolvents(shape, memory.heads, memory.ratios, k == 0, memory.x);
+  }
+}
+
+template <typename T>
+void mirror_lanes(const LaneSquare& shape, T* x) {
+  for (int64_t i = 1; i < shape.n; ++i) {
+    for (int64_t j = 0; j < i; ++j) store(x + place_of<T>(shape, j, i), load(x + place_of<T>(shape, i, j)));
+  }
+}
+
+// s and the workspace: as examine_root_lanes left them. Lanes that are wanted and pass their certificate are written.
+template <typename T>
+void partial_fraction_root_lanes(const LaneFractions& given, const T* s, const LaneGroup<T>& out, T* workspace,
+                                 LaneRoots& roots) {
+  const LaneForm<T> form(out.rows, workspace);
+  const FractionMemory<T> memory(out.rows, form.rest);
+  const LaneSquare& shape = form.reflectors.shape;
+  for (int half = 0; half < kHalves<T>; ++half) {
+    const int first = half * kWidth<double>;
+    factorize_half(form.diagonals + half * shape.n, form.couplings + half * shape.n, load(given.unit + first),
+                   load(given.shift + first), first, memory.pivots);
+  }
+  sum_resolvents(given, shape, memory);
+  transform_back(form.reflectors, memory.a, memory.x);
+  mirror_lanes(shape, memory.x);
+  certify(given.certificate, shape, s, memory.x, reinterpret_cast<Vec<double>*>(memory.a), roots);
+  finish_lanes(given.certificate, shape, memory.x, out, roots);
+}
+
+}  // namespace roots
+}  // namespace
+}  // namespace kronroot::cpu

@@ -1,0 +1,110 @@
+// f(T) for a positive definite tridiagonal matrix in lanes, f(x) = sum_k w_k / (x + s_k) with positive poles and
+// weights (core/partial_fractions.hpp): a sum of resolvents (T + s_k I)^{-1}, each of them by O(n) pivots and n^2 / 2
+// multiplications.
+//
+// With T = L D L^T known to full relative accuracy, the pivots of T + s I from above, d+, and from below, d-, are those
+// of the differential stationary and progressive qd algorithms. For s >= 0 they add and multiply positive numbers only,
+// so that every element of the sum has full relative accuracy in the element type, however ill-conditioned T is:
+//   a_1 = s,    d+_i = d_i + a_i,           a_{i+1} = l_i a_i / d+_i + s,           l_i = b_i^2 / d_i
+//   c_n = d_n + s,  d-_{i+1} = l_i + c_{i+1},   c_i = c_{i+1} d_i / d-_{i+1} + s
+//   1 / G_ii = a_i + c_{i+1} d_i / d-_{i+1},    G_{i+1,j} = -(b_i / d-_{i+1}) G_ij for i >= j,   G = (T + s I)^{-1}.
+// Source: Dhillon and Parlett, Linear Algebra Appl. 387 (2004), algorithms 4.2 to 4.4; Meurant, SIAM J. Matrix Anal.
+// Appl. 13 (1992).
+#pragma once
+
+#include "tridiagonal.inl"
+
+namespace kronroot::cpu {
+namespace {
+namespace roots {
+
+// T + epsilon I over `size`, factorised: d of D, l_i = b_i^2 / d_i and the couplings b, n vectors each.
+template <typename T>
+struct LanePivots {
+  int64_t n;
+  Vec<T>*d, *l, *b;
+};
+
+// Of one half of the lanes, in f64.
+template <typename T>
+void factorize_half(const Vec<double>* diagonal, const Vec<double>* couplings, Vec<double> unit, Vec<double> shift,
+                    int first, const LanePivots<T>& pivots) {
+  const auto keep = [first](Vec<T>* to, Vec<double> value) { store_double(reinterpret_cast<T*>(to) + first, value); };
+  // Below it a coupling is far beneath the rounding of its neighbours, and its square would underflow in T.
+  constexpr double kNegligible = sizeof(T) == 4 ? 1e-12 : 1e-30;
+  Vec<double> pivot = fma(diagonal[0], unit, shift);
+  for (int64_t i = 0; i + 1 < pivots.n; ++i) {
+    const Vec<double> b = couplings[i] * unit;
+    const Vec<double> coupling = select<double>(absolute<double>(b) < broadcast(kNegligible), Vec<double>{}, b);
+    const Vec<double> l = coupling * coupling / pivot;
+    keep(pivots.d + i, pivot);
+    keep(pivots.l + i, l);
+    keep(pivots.b + i, coupling);
+    pivot = fma(diagonal[i + 1], unit, shift - l);
+  }
+  keep(pivots.d + pivots.n - 1, pivot);
+}
+
+// Resolvents that are summed at a time: their chains of multiplications hide each other's latency.
+constexpr int kChains = 4;
+
+// w G_ii in `heads` and -b_i / d-_{i+1} in `ratios`, those of the chains side by side. a: n vectors a chain.
+template <int Chains, typename T>
+inline void resolvent_pivots(const LanePivots<T>& t, const Vec<T> (&poles)[Chains], const Vec<T> (&weights)[Chains],
+                             Vec<T>* a, Vec<T>* heads, Vec<T>* ratios) {
+  const int64_t last = t.n - 1;
+  Vec<T> running[Chains];
+#pragma GCC unroll 4
+  for (int q = 0; q < Chains; ++q) running[q] = poles[q];
+  for (int64_t i = 0; i < last; ++i) {
+#pragma GCC unroll 4
+    for (int q = 0; q < Chains; ++q) {
+      a[i * Chains + q] = running[q];
+      running[q] = fma(t.l[i] * running[q], reciprocal(t.d[i] + running[q]), poles[q]);
+    }
+  }
+  Vec<T> below[Chains];
+#pragma GCC unroll 4
+  for (int q = 0; q < Chains; ++q) {
+    heads[last * Chains + q] = weights[q] * reciprocal(t.d[last] + running[q]);
+    below[q] = t.d[last] + poles[q];
+  }
+  for (int64_t i = last - 1; i >= 0; --i) {
+#pragma GCC unroll 4
+    for (int q = 0; q < Chains; ++q) {
+      const Vec<T> inverse = reciprocal(t.l[i] + below[q]);
+      const Vec<T> product = below[q] * (t.d[i] * inverse);
+      ratios[i * Chains + q] = -t.b[i] * inverse;
+      heads[i * Chains + q] = weights[q] * reciprocal(a[i * Chains + q] + product);
+      below[q] = product + poles[q];
+    }
+  }
+}
+
+// The lower triangle of F += the resolvents; the first of them overwrite.
+template <typename T>
+inline void add_resolvents(const LaneSquare& shape, const Vec<T>* heads, const Vec<T>* ratios, bool is_first, T* f) {
+  // Far from the diagonal elements fade below what matters to their sum; denormal numbers would be slow.
+  const Vec<T> negligible = broadcast(T(1e-24));
+  const int64_t n = shape.n;
+  for (int64_t j = 0; j < n; ++j) {
+    Vec<T> g[kChains];
+#pragma GCC unroll 4
+    for (int q = 0; q < kChains; ++q) g[q] = heads[j * kChains + q];
+    for (int64_t i = j;;) {
+      T* const element = f + place_of<T>(shape, i, j);
+      const Vec<T> sum = (g[0] + g[1]) + (g[2] + g[3]);
+      store(element, is_first ? sum : sum + load(element));
+      if (++i == n) break;
+#pragma GCC unroll 4
+      for (int q = 0; q < kChains; ++q) {
+        const Vec<T> next = g[q] * ratios[(i - 1) * kChains + q];
+        g[q] = select<T>(absolute<T>(next) < negligible, Vec<T>{}, next);
+      }
+    }
+  }
+}
+
+}  // namespace roots
+}  // namespace
+}  // namespace kronroot::cpu

@@ -1,0 +1,235 @@
+#include "root_lanes.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "../../core/planner.hpp"
+#include "../../core/random.hpp"
+#include "../../core/report.hpp"
+#include "../device.hpp"
+#include "../scratch.hpp"
+#include "definiteness.hpp"
+#include "ladder.hpp"
+
+namespace kronroot::cpu {
+namespace {
+
+using Steps = std::vector<MinimaxStep>;
+
+// The polynomials hold on (0, 1]: room for the rounding of lambda_max.
+constexpr double kRoom = 1 + 1e-9;
+// |t - 1| of the last minimax step, as a fraction of ulp.
+constexpr double kMinimaxTolerance = 0.25;
+// Beyond it rounding decides the smallest eigenvalues of the result.
+template <typename T>
+constexpr double kLargestCondition = 1 / ulp_of<T>;
+// X is near the size of 1 (condition^{1/p} at most) and is scaled by 2^exponent at the end: so far that is exact.
+constexpr int kLargestExponent = 60;
+// Fractions that the kernels sum at a time.
+constexpr int kFractionsAtATime = 4;
+
+constexpr int64_t kMinimaxLargestN = 64, kFractionsLargestN = 128;
+constexpr int kMinimaxLargestRoot = 16;
+
+bool is_fit_for_minimax(const Root& root, int64_t n) {
+  return root.b == 1 && root.a >= 2 && root.a <= kMinimaxLargestRoot && n <= kMinimaxLargestN;
+}
+// 2^power of a normal number: what std::ldexp takes long for.
+double power_of_two(int power) { return std::bit_cast<double>(static_cast<uint64_t>(power + 1023) << 52); }
+
+// The least power of two above x, x > 0 normal.
+int exponent_above(double x) { return static_cast<int>(std::bit_cast<uint64_t>(x) >> 52) - 1022; }
+
+// Coefficients of a lane in `steps` steps, its own first; the last of them brings the scale of X.
+void fill_coefficients(const Steps* steps, double scale, int l, int count, double* coefficients) {
+  const int own = steps == nullptr ? 0 : static_cast<int>(steps->size());
+  for (int k = 0; k < count; ++k, coefficients += 3 * kMostLanes) {
+    const MinimaxStep step = k < own ? (*steps)[static_cast<size_t>(k)] : MinimaxStep{1, 0, 0};
+    const double factor = k + 1 == own ? scale : 1;
+    coefficients[l] = factor * step.c0;
+    coefficients[kMostLanes + l] = factor * step.c1;
+    coefficients[2 * kMostLanes + l] = factor * step.c2;
+  }
+}
+
+}  // namespace
+
+std::optional<kr_method> root_lanes_method(const kr_call* call, const kr_inverse_root_options& options,
+                                           const kr_batch& a) {
+  const Root root = root_of(options);
+  if (!root.inverse || options.ridge == KR_RIDGE_PSEUDO_INVERSE || options.full_residual != 0 || a.rows < 2) return {};
+  if (!plan_lanes(*call->device->crossovers, LaneOp::inverse_root, a.dtype, a.rows, a.batch)) return {};
+  switch (options.method) {
+    case KR_METHOD_AUTO:
+    case KR_METHOD_PARTIAL_FRACTIONS:
+      if (is_fit_for_fractions(root, a.dtype) && a.rows <= kFractionsLargestN) return KR_METHOD_PARTIAL_FRACTIONS;
+      return {};
+    case KR_METHOD_MINIMAX:
+      if (is_fit_for_minimax(root, a.rows)) return KR_METHOD_MINIMAX;
+      return {};
+    default:
+      return {};
+  }
+}
+
+// What one lane makes of its spectrum.
+template <typename T>
+struct RootLanes<T>::Plan {
+  bool is_wanted = false;  // otherwise the lane is left to the ladder
+  double epsilon = 0;
+  double condition = 1;
+  double size = 1;                              // M = (S + epsilon I) / size
+  double scale = 1;                             // of X
+  const Steps* steps = nullptr;                 // MINIMAX
+  const PartialFractions* fractions = nullptr;  // PARTIAL_FRACTIONS
+};
+
+template <typename T>
+RootLanes<T>::RootLanes(const kr_call* call, const kr_inverse_root_options& options, kr_method method)
+    : call_(call),
+      options_(options),
+      kernels_(kernels_of<T>(*call->device->kernels)),
+      root_(root_of(options)),
+      method_(method),
+      minimax_(root_.a, kMinimaxTolerance * ulp_of<T>),
+      fractions_(-root_.exponent(), fraction_tolerance<T>) {
+  for (int i = 0; i < root_.a; ++i) roots_of_two_[static_cast<size_t>(i)] = std::exp2(static_cast<double>(i) / root_.a);
+}
+
+// 2^{numerator / a}
+template <typename T>
+double RootLanes<T>::root_of_two(int numerator) const {
+  const int remainder = (numerator % root_.a + root_.a) % root_.a;
+  return power_of_two((numerator - remainder) / root_.a) * roots_of_two_[static_cast<size_t>(remainder)];
+}
+
+template <typename T>
+typename RootLanes<T>::Plan RootLanes<T>::plan(const RootProblem<T>& problem, const LaneSpectra& found, int l) {
+  const double largest = found.lambda_max[l], smallest = found.lambda_min[l];
+  Plan plan;
+  if (found.input.status[l] != KR_STATUS_OK || found.is_diagonal[l] || !found.is_found[l] || !(largest > 0))
+    return plan;
+  // Where the ridge is the larger one it sets the scale (inverse_root.cpp).
+  if (options_.ridge == KR_RIDGE_ABSOLUTE && options_.ridge_value > found.input.largest[l]) return plan;
+  plan.epsilon = problem.epsilon(largest);
+  const bool full_rank = smallest > null_threshold(largest, problem.n, dtype_of<T>);
+  const bool invertible = full_rank || (plan.epsilon > 0 && smallest >= -tolerated_negative(plan.epsilon, problem.n));
+  if (!invertible || std::abs(problem.result_exponent()) > kLargestExponent) return plan;
+  const double top = largest + plan.epsilon, bottom = smallest + plan.epsilon;
+  plan.condition = std::max(1.0, top / bottom);
+  if (plan.condition > kLargestCondition<T>) return plan;
+  plan.is_wanted = true;
+  if (method_ == KR_METHOD_MINIMAX) {
+    plan.size = kRoom * top;
+    plan.steps = &minimax_.of(kRoom * plan.condition);
+    plan.scale = std::pow(plan.size, root_.exponent()) * problem.root_scale();
+  } else {
+    const int exponent = exponent_above(top);
+    plan.size = power_of_two(exponent);
+    plan.fractions = &fractions_.of(plan.size / bottom);
+    plan.scale = root_of_two(problem.result_remainder() - exponent * root_.b);
+  }
+  return plan;
+}
+
+template <typename T>
+void RootLanes<T>::run_minimax(const Plan* plans, const LaneCertificate& certificate, const T* s, const LaneGroup<T>& x,
+                               T* workspace, LaneRoots& roots) {
+  LaneSchedules given{};
+  given.certificate = certificate;
+  given.steps = 1;
+  for (int l = 0; l < kernels_.lanes; ++l) {
+    given.unit[l] = plans[l].is_wanted ? 1 / plans[l].size : 0;
+    given.shift[l] = plans[l].is_wanted ? plans[l].epsilon / plans[l].size : 1;
+    if (plans[l].is_wanted) given.steps = std::max(given.steps, static_cast<int>(plans[l].steps->size()));
+  }
+  Scratch scratch;
+  double* const coefficients = scratch.take<double>(int64_t{3} * kMostLanes * given.steps);
+  for (int l = 0; l < kernels_.lanes; ++l)
+    fill_coefficients(plans[l].steps, plans[l].scale, l, given.steps, coefficients);
+  given.coefficients = coefficients;
+  given.wide_steps = sizeof(T) == sizeof(double) ? given.steps : minimax_wide_steps_in_lanes(x.rows, given.steps);
+  kernels_.minimax_root_lanes(given, s, x, workspace, roots);
+}
+
+template <typename T>
+void RootLanes<T>::run_fractions(const Plan* plans, const LaneCertificate& certificate, const T* s,
+                                 const LaneGroup<T>& x, T* workspace, LaneRoots& roots) {
+  LaneFractions given{};
+  given.certificate = certificate;
+  size_t most = 1;
+  for (int l = 0; l < kernels_.lanes; ++l) {
+    given.unit[l] = plans[l].is_wanted ? 1 / plans[l].size : 0;
+    given.shift[l] = plans[l].is_wanted ? plans[l].epsilon / plans[l].size : 1;
+    if (plans[l].is_wanted) most = std::max(most, plans[l].fractions->poles.size());
+  }
+  given.terms = (static_cast<int>(most) + kFractionsAtATime - 1) / kFractionsAtATime * kFractionsAtATime;
+  Scratch scratch;
+  double* const poles = scratch.take<double>(int64_t{kMostLanes} * given.terms);
+  double* const weights = scratch.take<double>(int64_t{kMostLanes} * given.terms);
+  static const PartialFractions none;
+  for (size_t k = 0; k < static_cast<size_t>(given.terms); ++k) {
+    for (size_t l = 0; l < kMostLanes; ++l) {
+      const PartialFractions& sum = plans[l].is_wanted ? *plans[l].fractions : none;
+      const bool has_term = k < sum.poles.size();
+      poles[k * kMostLanes + l] = has_term ? sum.poles[k] : 1;
+      weights[k * kMostLanes + l] = has_term ? plans[l].scale * sum.weights[k] : 0;
+    }
+  }
+  given.poles = poles;
+  given.weights = weights;
+  kernels_.partial_fraction_root_lanes(given, s, x, workspace, roots);
+}
+
+template <typename T>
+void RootLanes<T>::answer(const LaneGroup<const T>& a, const LaneGroup<T>& x, kr_report* reports, bool* answered) {
+  const int64_t n = a.rows;
+  const bool is_minimax = method_ == KR_METHOD_MINIMAX;
+  Scratch scratch;
+  T* const s = scratch.take<T>(kernels_.root_lanes_matrix(n));
+  T* const workspace = scratch.take<T>(is_minimax ? kernels_.minimax_root_lanes_workspace(n)
+                                                  : kernels_.partial_fraction_root_lanes_workspace(n));
+  LaneSpectra found;
+  kernels_.examine_root_lanes(a, s, workspace, found);
+
+  LaneCertificate certificate{root_.a, root_.b, nullptr, {}, {}, residual_bound_of(options_), {}};
+  LaneRoots roots{};
+  Plan plans[kMostLanes];
+  for (int l = 0; l < kernels_.lanes; ++l) {
+    const int exponent = found.input.exponent[l];
+    kr_inverse_root_options of_lane = options_;
+    if (options_.ridge == KR_RIDGE_ABSOLUTE) of_lane.ridge_value = std::ldexp(options_.ridge_value, -exponent);
+    const RootProblem<T> problem{
+        *call_->device->kernels, *call_->device->crossovers, of_lane, call_->cancel, root_, n, s, exponent,
+        found.trace[l]};
+    if (l < a.count) plans[l] = plan(problem, found, l);
+    roots.wanted[l] = plans[l].is_wanted;
+    certificate.epsilon[l] = plans[l].epsilon;
+    certificate.product_unit[l] = power_of_two(-problem.result_remainder());
+    certificate.exponent[l] = plans[l].is_wanted ? problem.result_exponent() : 0;
+  }
+  if (std::any_of(roots.wanted, roots.wanted + a.count, [](bool each) { return each; })) {
+    double* const signs = scratch.take<double>(n);
+    for (int64_t i = 0; i < n; ++i) signs[i] = random_sign(probe_stream, static_cast<uint64_t>(i));
+    certificate.signs = signs;
+    is_minimax ? run_minimax(plans, certificate, s, x, workspace, roots)
+               : run_fractions(plans, certificate, s, x, workspace, roots);
+  }
+  for (int l = 0; l < a.count; ++l) {
+    answered[l] = roots.wanted[l];
+    if (!answered[l]) continue;
+    reports[l] = kronroot::answered(method_);
+    reports[l].iterations =
+        static_cast<int32_t>(is_minimax ? plans[l].steps->size() : plans[l].fractions->poles.size());
+    reports[l].condition = plans[l].condition;
+    reports[l].residual = roots.residual[l];
+    if (found.rank[l] < n) reports[l] = rank_deficient(reports[l], found.rank[l]);
+  }
+}
+
+template class RootLanes<float>;
+template class RootLanes<double>;
+
+}  // namespace kronroot::cpu
