@@ -75,16 +75,25 @@ constexpr int64_t kCancelled = -2;
 template <typename T>
 struct EighLanes;  // eigen/lanes.hpp
 
-// How kron_solve divides a row by its scale s: by (multiplier s + damping)^power + epsilon.
-struct ScaleRule {
+// z_ij <- z_ij / ((multiplier s_ij + damping)^power + epsilon) in f64, and 0 where that divides by 0. Negative s_ij
+// count as 0.
+template <typename T, typename S>
+struct Division {
+  int64_t rows, cols;
+  T* z;  // without gaps
+  const S* s;
+  int64_t s_stride;  // 0: the same row for all
+  // The multiplier of a row is `factor` times its weight; null for weights of 1.
+  const double* weights;
+  double factor;
   double damping;
   double epsilon;
   bool is_root;  // power 1/2
 };
 
-// What was seen of all rows so far.
-struct ScaleRange {
-  double smallest;  // multiplier s + damping, of elements that were not dropped
+// multiplier s + damping of the elements that were not dropped, and how many these are.
+struct DivisorRange {
+  double smallest;
   double largest;
   int64_t kept;
 };
@@ -166,11 +175,8 @@ struct Kernels {
   // One step of a kr_update on elements [first, first + count) of an array; whether all is finite (ops.h).
   bool (*update)(int32_t kind, const kr_update_array& array, int64_t first, int64_t count);
 
-  // z_j <- z_j / ((multiplier s_j + damping)^power + epsilon) in f64, 0 where that divides by 0; s_j below 0 counts as
-  // 0.
-  void (*divide_row)(int64_t n, double multiplier, const T* s, const ScaleRule& rule, T* z, ScaleRange& range);
-  void (*divide_row_wide)(int64_t n, double multiplier, const double* s, const ScaleRule& rule, T* z,
-                          ScaleRange& range);
+  DivisorRange (*divide)(const Division<T, T>& division);
+  DivisorRange (*divide_wide)(const Division<T, double>& division);
   // s_j <- beta s_j + weight z_j^2; beta == 0 does not read s.
   void (*blend_squares)(int64_t n, double beta, double weight, const T* z, T* s);
 
@@ -178,6 +184,8 @@ struct Kernels {
   double (*dot)(int64_t n, const T* x, const T* y);
   // The same with y in f64 already: one row of a matrix-vector product in f64.
   double (*dot_wide)(int64_t n, const T* x, const double* y);
+  // out_i = row i of x . y: a matrix-vector product in f64.
+  void (*dot_rows_wide)(int64_t rows, int64_t n, const T* x, int64_t stride, const double* y, double* out);
   // y += alpha x
   void (*axpy)(int64_t n, T alpha, const T* x, T* y);
   // The same with y in f64: one row of a transposed matrix-vector product in f64.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
 
 #include "../core/check.hpp"
 #include "../core/matrix.hpp"
@@ -74,8 +75,13 @@ Spectrum spectrum_of(const Kernels<T>& kernels, const Matrix<T>& s) {
 template <typename T>
 class KronSolve {
  public:
-  KronSolve(const Kernels<T>& kernels, const kr_kron_solve_options& options, int64_t parts)
-      : kernels_(kernels), options_(options), factor_(options.factor == 0 ? 1 : options.factor), parts_(parts) {}
+  // The probe v is a random sign vector as long as a row of x.
+  KronSolve(const Kernels<T>& kernels, const kr_kron_solve_options& options, const double* probe, int64_t parts)
+      : kernels_(kernels),
+        options_(options),
+        factor_(options.factor == 0 ? 1 : options.factor),
+        parts_(parts),
+        probe_(probe) {}
 
   // Inputs; those that the call lacks have no data. `statistics` and y are written when all has gone well.
   Matrix<T> a, a_values, b, b_values, scale, statistics, x, y;
@@ -106,21 +112,23 @@ class KronSolve {
 
  private:
   static void copy(const Matrix<T>& from, const Matrix<T>& to) {
+    if (from.stride == from.cols && to.stride == to.cols) {
+      std::copy_n(from.data, from.rows * from.cols, to.data);
+      return;
+    }
     for (int64_t i = 0; i < from.rows; ++i) std::copy_n(&from(i, 0), from.cols, &to(i, 0));
   }
 
   Matrix<T> take_like_x() { return {scratch_.take<T>(x.rows * x.cols), x.rows, x.cols, x.cols}; }
 
-  // The probe v, Q_B^T v, and room for images of them.
+  // Q_B^T v, and room for images of it.
   void take_scratch() {
     z_ = take_like_x();
     other_ = take_like_x();
     const int64_t m = x.rows, n = x.cols;
-    probe_ = scratch_.take<double>(n);
     probe_in_basis_ = scratch_.take<double>(n);
     image_in_basis_ = scratch_.take<double>(m);
     image_ = scratch_.take<double>(m);
-    for (int64_t j = 0; j < n; ++j) probe_[j] = random_sign(probe_stream, static_cast<uint64_t>(j));
     if (b.data == nullptr) {
       std::copy_n(probe_, n, probe_in_basis_);
     } else {
@@ -172,20 +180,17 @@ class KronSolve {
 
   // image = Q_A z Q_B^T v, in f64
   void rotate_probe() {
-    const int64_t m = x.rows, n = x.cols;
     double* const product = a.data == nullptr ? image_ : image_in_basis_;
-    for (int64_t i = 0; i < m; ++i) product[i] = kernels_.dot_wide(n, &z_(i, 0), probe_in_basis_);
-    if (a.data == nullptr) return;
-    for (int64_t i = 0; i < m; ++i) image_[i] = kernels_.dot_wide(m, &a(i, 0), image_in_basis_);
+    kernels_.dot_rows_wide(x.rows, x.cols, z_.data, z_.stride, probe_in_basis_, product);
+    if (a.data != nullptr) kernels_.dot_rows_wide(x.rows, x.rows, a.data, a.stride, image_in_basis_, image_);
   }
 
   // |image - result v|_2 / |result|_F; 0 where both are the same.
   double lost(const Matrix<T>& result) const {
     double errors = 0, squares = 0;
-    for (int64_t i = 0; i < result.rows; ++i) {
-      const double error = image_[i] - kernels_.dot_wide(result.cols, &result(i, 0), probe_);
-      errors += error * error;
-    }
+    double* const product = image_in_basis_;  // done with
+    kernels_.dot_rows_wide(result.rows, result.cols, result.data, result.stride, probe_, product);
+    for (int64_t i = 0; i < result.rows; ++i) errors += (image_[i] - product[i]) * (image_[i] - product[i]);
     if (errors == 0) return 0;
     const Matrix<T> rows = in_long_rows(result);
     for (int64_t i = 0; i < rows.rows; ++i) squares += kernels_.dot(rows.cols, &rows(i, 0), &rows(i, 0));
@@ -205,7 +210,7 @@ class KronSolve {
 
   // z <- the quotients. False: the report says what is wrong with the scale.
   bool divide(kr_report& report) {
-    ScaleRange range{std::numeric_limits<double>::infinity(), 0, 0};
+    DivisorRange range{};
     const bool is_answered = scale.data != nullptr ? divide_by_scale(report, range) : divide_by_values(report, range);
     if (!is_answered) return false;
     report.condition = range.kept == 0 ? not_measured : range.largest / range.smallest;
@@ -213,20 +218,18 @@ class KronSolve {
     return true;
   }
 
-  bool divide_by_scale(kr_report& report, ScaleRange& range) {
+  bool divide_by_scale(kr_report& report, DivisorRange& range) {
     const Spectrum spectrum = spectrum_of(kernels_, scale);
     if (!is_usable(spectrum, report)) return false;
-    const ScaleRule rule = rule_for(factor_ * spectrum.largest);
     const Matrix<T> rows = in_long_rows(scale);
-    const Matrix<T> z{z_.data, rows.rows, rows.cols, rows.cols};
-    for (int64_t i = 0; i < rows.rows; ++i) {
-      kernels_.divide_row(rows.cols, factor_, &rows(i, 0), rule, &z(i, 0), range);
-    }
+    auto division = division_by<T>(rows.data, rows.stride, nullptr, spectrum.largest);
+    division.rows = rows.rows;
+    division.cols = rows.cols;
+    range = kernels_.divide(division);
     return true;
   }
 
-  bool divide_by_values(kr_report& report, ScaleRange& range) {
-    const int64_t n = x.cols;
+  bool divide_by_values(kr_report& report, DivisorRange& range) {
     double largest = 1;
     for (const Matrix<T>* values : {&a_values, &b_values}) {
       if (values->data == nullptr) continue;
@@ -234,13 +237,22 @@ class KronSolve {
       if (!is_usable(spectrum, report)) return false;
       largest *= spectrum.largest;
     }
-    const ScaleRule rule = rule_for(factor_ * largest);
-    double* const of_columns = scratch_.take<double>(n);
-    for (int64_t j = 0; j < n; ++j) of_columns[j] = value_of(b_values, j);
-    for (int64_t i = 0; i < x.rows; ++i) {
-      kernels_.divide_row_wide(n, factor_ * value_of(a_values, i), of_columns, rule, &z_(i, 0), range);
-    }
+    double* const of_rows = scratch_.take<double>(x.rows);
+    double* const of_columns = scratch_.take<double>(x.cols);
+    for (int64_t i = 0; i < x.rows; ++i) of_rows[i] = value_of(a_values, i);
+    for (int64_t j = 0; j < x.cols; ++j) of_columns[j] = value_of(b_values, j);
+    range = kernels_.divide_wide(division_by<double>(of_columns, 0, of_rows, largest));
     return true;
+  }
+
+  // `largest` is that of s, to which a damping may be relative.
+  template <typename S>
+  Division<T, S> division_by(const S* s, int64_t stride, const double* weights, double largest) const {
+    constexpr int32_t dtype = sizeof(T) == 4 ? KR_F32 : KR_F64;
+    const double damping =
+        ridge_epsilon<double>(options_.damping, options_.damping_value, factor_ * largest, 0, 1, dtype);
+    const bool is_root = options_.power == KR_KRON_POWER_HALF;
+    return {x.rows, x.cols, z_.data, s, stride, weights, factor_, damping, options_.epsilon, is_root};
   }
 
   static bool is_usable(const Spectrum& spectrum, kr_report& report) {
@@ -253,19 +265,14 @@ class KronSolve {
     return values.data == nullptr ? 1 : std::max(static_cast<double>(values(index, 0)), 0.0);
   }
 
-  ScaleRule rule_for(double largest) const {
-    constexpr int32_t dtype = sizeof(T) == 4 ? KR_F32 : KR_F64;
-    const double damping = ridge_epsilon<double>(options_.damping, options_.damping_value, largest, 0, 1, dtype);
-    return {damping, options_.epsilon, options_.power == KR_KRON_POWER_HALF};
-  }
-
   const Kernels<T>& kernels_;
   const kr_kron_solve_options& options_;
   double factor_;
   int64_t parts_;
   Scratch scratch_;
   Matrix<T> z_, other_;
-  double *probe_ = nullptr, *probe_in_basis_ = nullptr, *image_in_basis_ = nullptr, *image_ = nullptr;
+  const double* probe_;
+  double *probe_in_basis_ = nullptr, *image_in_basis_ = nullptr, *image_ = nullptr;
 };
 
 template <typename T>
@@ -277,9 +284,12 @@ kr_code run(const kr_call* call, const kr_kron_solve_options& options, const kr_
   const double side = (bases.a_vectors == nullptr ? 1 : m) + (bases.b_vectors == nullptr ? 1 : n);
   const double flops = (y == nullptr ? 2 : 4) * m * n * side;
   const int64_t parts = row_parts(x.batch, call->device->threads, x.rows, flops / 4);
+  Scratch scratch;
+  double* const probe = scratch.take<double>(x.cols);
+  for (int64_t j = 0; j < x.cols; ++j) probe[j] = random_sign(probe_stream, static_cast<uint64_t>(j));
   return report_each(call, x.batch, flops, reports, [&](int64_t index) {
     if (x.rows == 0 || x.cols == 0) return answered(KR_METHOD_DIRECT);
-    KronSolve<T> solve(kernels, options, parts);
+    KronSolve<T> solve(kernels, options, probe, parts);
     solve.a = matrix_or_none<T>(bases.a_vectors, index);
     solve.a_values = matrix_or_none<T>(bases.a_values, index);
     solve.b = matrix_or_none<T>(bases.b_vectors, index);
@@ -296,12 +306,14 @@ kr_code run(const kr_call* call, const kr_kron_solve_options& options, const kr_
 
 kr_code kron_solve(const kr_call* call, const kr_kron_solve_options* given, const kr_kron_bases* given_bases,
                    const kr_batch* scale, const kr_batch* statistics, const kr_batch* x, const kr_batch* y,
-                   kr_report* reports) {
+                   kr_report* reports) try {
   if (const kr_code code = check_kron_solve(call, given, given_bases, scale, statistics, x, y)) return code;
   const kr_kron_solve_options options = given == nullptr ? kr_kron_solve_options{} : *given;
   const kr_kron_bases bases = given_bases == nullptr ? kr_kron_bases{} : *given_bases;
   return x->dtype == KR_F32 ? run<float>(call, options, bases, scale, statistics, *x, y, reports)
                             : run<double>(call, options, bases, scale, statistics, *x, y, reports);
+} catch (const std::bad_alloc&) {
+  return fail(call, KR_OUT_OF_MEMORY, "no memory for a row of x");
 }
 
 }  // namespace kronroot::cpu

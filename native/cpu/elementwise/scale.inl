@@ -21,18 +21,19 @@ inline Vec<double> root(Vec<double> v) {
   return square_root(v);
 }
 
+// The quotients of one Division, a vector at a time, and what their divisors were.
 template <typename T>
-class RowDivision {
+class Quotients {
  public:
-  RowDivision(double multiplier, const ScaleRule& rule)
-      : multiplier_(multiplier), rule_(rule), smallest_(broadcast(__builtin_inf())), largest_{}, kept_{} {}
+  Quotients(double damping, double epsilon, bool is_root)
+      : damping_(damping), epsilon_(epsilon), is_root_(is_root), smallest_(broadcast(__builtin_inf())) {}
 
-  // A vector of quotients; dead lanes count for nothing.
-  Vec<double> divided(Vec<double> z, Vec<double> s, Mask<double> live) {
-    const Vec<double> zero{}, damped = fma(maximum<double>(s, zero), broadcast(multiplier_), broadcast(rule_.damping));
+  // Lanes that are not live count for nothing.
+  Vec<double> of(Vec<double> z, double multiplier, Vec<double> s, Mask<double> live) {
+    const Vec<double> zero{}, damped = fma(maximum<double>(s, zero), broadcast(multiplier), broadcast(damping_));
     Vec<double> divisor = damped;
-    if (rule_.is_root) divisor = select<double>(damped > zero, root<T>(damped), zero);
-    divisor += broadcast(rule_.epsilon);
+    if (is_root_) divisor = select<double>(damped > zero, root<T>(damped), zero);
+    divisor += broadcast(epsilon_);
     const Mask<double> is_kept = (divisor > zero) & live;
     smallest_ = select<double>(is_kept, minimum<double>(damped, smallest_), smallest_);
     largest_ = select<double>(is_kept, maximum<double>(damped, largest_), largest_);
@@ -40,38 +41,47 @@ class RowDivision {
     return select<double>(is_kept, z * inverse<T>(divisor), zero);
   }
 
-  void add_to(ScaleRange& range) const {
+  DivisorRange range() const {
+    DivisorRange range{__builtin_inf(), 0, 0};
     for (int l = 0; l < kWidth<double>; ++l) {
       if (smallest_[l] < range.smallest) range.smallest = smallest_[l];
       if (largest_[l] > range.largest) range.largest = largest_[l];
       range.kept += kept_[l];
     }
+    return range;
   }
 
  private:
-  double multiplier_;
-  ScaleRule rule_;
-  Vec<double> smallest_, largest_;
-  IntVec<double> kept_;
+  double damping_, epsilon_;
+  bool is_root_;
+  Vec<double> smallest_, largest_ = {};
+  IntVec<double> kept_ = {};
 };
 
 template <typename T, typename S>
-void divide_row(int64_t n, double multiplier, const S* s, const ScaleRule& rule, T* z, ScaleRange& range) {
+DivisorRange divide(const Division<T, S>& division) {
   constexpr int kStep = kWidth<double>;
-  RowDivision<T> division(multiplier, rule);
-  int64_t j = 0;
-  for (; j + kStep <= n; j += kStep) {
-    store_double(z + j, division.divided(load_as_double(z + j), load_as_double(s + j), ~Mask<double>{}));
-  }
-  if (j < n) {
+  const int64_t n = division.cols;
+  Quotients<T> quotients(division.damping, division.epsilon, division.is_root);
+  for (int64_t i = 0; i < division.rows; ++i) {
+    T* const z = division.z + i * n;
+    const S* const s = division.s + i * division.s_stride;
+    const double multiplier = division.weights == nullptr ? division.factor : division.factor * division.weights[i];
+    int64_t j = 0;
+    for (; j + kStep <= n; j += kStep) {
+      const Vec<double> scale = load_as_double(s + j);
+      store_double(z + j, quotients.of(load_as_double(z + j), multiplier, scale, ~Mask<double>{}));
+    }
+    if (j == n) continue;
     T z_part[kStep] = {};
     S s_part[kStep] = {};
     const int count = static_cast<int>(n - j);
     for (int l = 0; l < count; ++l) z_part[l] = z[j + l], s_part[l] = s[j + l];
-    store_double(z_part, division.divided(load_as_double(z_part), load_as_double(s_part), first_lanes<double>(count)));
+    const Mask<double> live = first_lanes<double>(count);
+    store_double(z_part, quotients.of(load_as_double(z_part), multiplier, load_as_double(s_part), live));
     for (int l = 0; l < count; ++l) z[j + l] = z_part[l];
   }
-  division.add_to(range);
+  return quotients.range();
 }
 
 template <typename T>

@@ -84,6 +84,33 @@ double dot(int64_t n, const X* x, const Y* y) {
   return sum<double>((s0 + s1) + (s2 + s3)) + tail;
 }
 
+// As many rows at a time as a Vec<double> has lanes: their running sums are transposed, so that one addition of vectors
+// sums all of them. A row has the same bits wherever it stands.
+template <typename T>
+void dot_rows_wide(int64_t rows, int64_t n, const T* x, int64_t stride, const double* y, double* out) {
+  constexpr int kRows = kWidth<double>;
+  for (int64_t i = 0; i < rows; i += kRows) {
+    const int count = rows - i < kRows ? static_cast<int>(rows - i) : kRows;
+    const T* row[kRows];
+    for (int r = 0; r < kRows; ++r) row[r] = x + (i + (r < count ? r : 0)) * stride;
+    Vec<double> sums[kRows] = {}, tail = {};
+    int64_t j = 0;
+    for (; j + kRows <= n; j += kRows) {
+      const Vec<double> v = load(y + j);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) sums[r] = fma(load_as_double(row[r] + j), v, sums[r]);
+    }
+    for (; j < n; ++j) {
+      Vec<double> column{};
+      for (int r = 0; r < kRows; ++r) column[r] = static_cast<double>(row[r][j]);
+      tail = fma(column, broadcast(y[j]), tail);
+    }
+    transpose<double>(sums);
+    for (int r = 0; r < kRows; ++r) tail += sums[r];
+    store_first(out + i, tail, count);
+  }
+}
+
 // y += alpha x, computed in the type of y.
 template <typename T>
 void axpy(int64_t n, T alpha, const T* x, T* y) {

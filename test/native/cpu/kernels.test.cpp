@@ -191,6 +191,38 @@ void check_vectors(const Kernels<T>& kernels, const std::string& where) {
   }
 }
 
+template <typename T>
+void check_rows(const Kernels<T>& kernels, const std::string& where) {
+  Uniform random(12);
+  for (int64_t rows : {0, 1, 2, 3, 4, 7, 8, 9, 20}) {
+    for (int64_t n : {0, 1, 3, 7, 8, 16, 21, 70}) {
+      const std::string name = where + " " + std::to_string(rows) + " x " + std::to_string(n);
+      const int64_t stride = n + 2;
+      const std::vector<T> x = numbers<T>(rows * stride, random);
+      const std::vector<double> y = numbers<double>(n, random);
+      std::vector<double> out(static_cast<size_t>(rows + 1), 99), single(1);
+      kernels.dot_rows_wide(rows, n, x.data(), stride, y.data(), out.data());
+      for (int64_t i = 0; i < rows; ++i) {
+        const T* row = x.data() + i * stride;
+        long double sum = 0;
+        for (int64_t j = 0; j < n; ++j) sum += static_cast<long double>(row[j]) * y[static_cast<size_t>(j)];
+        const double found = out[static_cast<size_t>(i)];
+        check(std::abs(found - sum) <= static_cast<double>((n + 1) * n) * ulp_of<double>, name, "dot_rows_wide");
+        kernels.dot_rows_wide(1, n, row, stride, y.data(), single.data());
+        check(found == single[0], name, "a row alone");
+      }
+      check(out.back() == 99, name, "wrote behind the end");
+    }
+  }
+}
+
+TEST("dot_rows_wide: f64 sums, the same for a row alone, nothing behind the end") {
+  for (const auto* set : kernel_sets()) {
+    check_rows<float>(set->f32, std::string(set->name) + " f32");
+    check_rows<double>(set->f64, std::string(set->name) + " f64");
+  }
+}
+
 TEST("dot, axpy and their wide forms: every length, f64 sums, nothing behind the end") {
   for (const auto* set : kernel_sets()) {
     check_vectors<float>(set->f32, std::string(set->name) + " f32");
