@@ -2,6 +2,7 @@ import type { Array as JaxArray, JsTree, JsTreeDef } from '@jax-js/jax'
 import type { Device } from '../device.js'
 import { checkFields, KronrootError } from '../errors.js'
 import type { PhaseTimes } from '../optim/clock.js'
+import { updateAll } from '../optim/elementwise.js'
 import type { GroupOptions } from '../optim/group.js'
 import {
   type OptimizerOptions,
@@ -237,28 +238,18 @@ function advance(
     })
   const weights = values === undefined ? undefined : inOrder(values, 'the value')
   const steps = groups.advance(inOrder(gradients, 'the gradient'), weights)
-  const updates = new Map<string, Float32Array>()
-  let index = 0
-  for (const { directions, lr, shrinkage } of steps) {
-    for (const direction of directions) {
-      const { name } = parameters[index]!
-      updates.set(name, updateOf(gradients.get(name)!.length, direction, lr, weights?.[index], shrinkage))
-      index++
-    }
-  }
+  const updates = new Map(parameters.map(({ name }) => [name, new Float32Array(gradients.get(name)!.length)]))
+  // -lr D - shrinkage W; zero without a direction.
+  const moves = steps.flatMap(({ directions, lr, shrinkage }) =>
+    directions.map((gradient) => gradient && { gradient, fromGradient: -lr, fromM: -shrinkage }),
+  )
+  updateAll(
+    groups.device,
+    'combine',
+    moves.map((move, index) => {
+      const direction = updates.get(parameters[index]!.name)
+      return move && { ...move, m: weights?.[index], direction }
+    }),
+  )
   return updates
-}
-
-/** -lr D - shrinkage W; zero without a direction. */
-function updateOf(
-  size: number,
-  direction: Float32Array | null,
-  lr: number,
-  value: Float32Array | undefined,
-  shrinkage: number,
-): Float32Array {
-  const update = new Float32Array(size)
-  if (direction === null) return update
-  for (let i = 0; i < size; i++) update[i] = -lr * direction[i]! - shrinkage * (value?.[i] ?? 0)
-  return update
 }

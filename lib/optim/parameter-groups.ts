@@ -56,9 +56,9 @@ const VERSION = 1
  * live. `Optimizer` drives it over Float32Arrays in place, the integrations over the arrays of a framework.
  */
 export class ParameterGroups {
+  readonly device: Device
   /** All parameters, group after group. */
   readonly parameters: readonly ParameterSpec[]
-  readonly #device: Device
   readonly #groups: readonly ParameterGroup[]
   readonly #clock: PhaseClock
   readonly #throwsOnNonFinite: boolean
@@ -77,7 +77,7 @@ export class ParameterGroups {
     const nonFinite = oneOf('Optimizer', 'nonFinite', options.nonFinite ?? 'skip', ['skip', 'throw'])
     this.#throwsOnNonFinite = nonFinite === 'throw'
     this.#clock = clock
-    this.#device = device
+    this.device = device
     this.parameters = groups.flatMap(({ parameters }) => parameters)
     const created: ParameterGroup[] = []
     try {
@@ -185,7 +185,7 @@ export class ParameterGroups {
   }
 
   #withoutNonFinite(gradients: Gradients): Gradients {
-    const finite = this.#clock.time('apply', () => finiteOnly(this.#device, gradients))
+    const finite = this.#clock.time('apply', () => finiteOnly(this.device, gradients))
     const names = this.parameters.filter((_, index) => gradients[index] !== finite[index]).map(({ name }) => name)
     if (names.length > 0 && this.#throwsOnNonFinite) {
       throw new KronrootError('ERR_NON_FINITE', `step: the gradients of ${names.join(', ')} are not finite`)
