@@ -39,6 +39,11 @@ bool is_fit_for_minimax(const Root& root, int64_t n) {
 // 2^power of a normal number: what std::ldexp takes long for.
 double power_of_two(int power) { return std::bit_cast<double>(static_cast<uint64_t>(power + 1023) << 52); }
 
+// x 2^power
+double scaled(double x, int power) {
+  return std::abs(power) < 1000 ? x * power_of_two(power) : std::ldexp(x, power);
+}
+
 // The least power of two above x, x > 0 normal.
 int exponent_above(double x) { return static_cast<int>(std::bit_cast<uint64_t>(x) >> 52) - 1022; }
 
@@ -81,7 +86,9 @@ struct RootLanes<T>::Plan {
   double epsilon = 0;
   double condition = 1;
   double size = 1;                              // M = (S + epsilon I) / size
-  double scale = 1;                             // of X
+  double scale = 0;                             // of X
+  int exponent = 0;                             // of the result, 2^{exponent + remainder / a}
+  int remainder = 0;
   const Steps* steps = nullptr;                 // MINIMAX
   const PartialFractions* fractions = nullptr;  // PARTIAL_FRACTIONS
 };
@@ -92,23 +99,34 @@ RootLanes<T>::RootLanes(const kr_call* call, const kr_inverse_root_options& opti
       options_(options),
       kernels_(kernels_of<T>(*call->device->kernels)),
       root_(root_of(options)),
+      reciprocal_(1.0 / root_.a),
       method_(method),
       minimax_(root_.a, kMinimaxTolerance * ulp_of<T>),
       fractions_(-root_.exponent(), fraction_tolerance<T>) {
   for (int i = 0; i < root_.a; ++i) roots_of_two_[static_cast<size_t>(i)] = std::exp2(static_cast<double>(i) / root_.a);
 }
 
+// numerator / a rounded down, |numerator| < 2^20: half a unit above a multiple no rounding goes astray.
+template <typename T>
+int RootLanes<T>::divide(int numerator) const {
+  return static_cast<int>(std::floor((numerator + 0.5) * reciprocal_));
+}
+
 // 2^{numerator / a}
 template <typename T>
 double RootLanes<T>::root_of_two(int numerator) const {
-  const int remainder = (numerator % root_.a + root_.a) % root_.a;
-  return power_of_two((numerator - remainder) / root_.a) * roots_of_two_[static_cast<size_t>(remainder)];
+  const int whole = divide(numerator);
+  return power_of_two(whole) * roots_of_two_[static_cast<size_t>(numerator - whole * root_.a)];
 }
 
 template <typename T>
 typename RootLanes<T>::Plan RootLanes<T>::plan(const RootProblem<T>& problem, const LaneSpectra& found, int l) {
   const double largest = found.lambda_max[l], smallest = found.lambda_min[l];
   Plan plan;
+  // As RootProblem has them.
+  const int power = -problem.exponent * root_.b;
+  plan.exponent = divide(power);
+  plan.remainder = power - plan.exponent * root_.a;
   if (found.input.status[l] != KR_STATUS_OK || found.is_diagonal[l] || !found.is_found[l] || !(largest > 0))
     return plan;
   // Where the ridge is the larger one it sets the scale (inverse_root.cpp).
@@ -116,7 +134,7 @@ typename RootLanes<T>::Plan RootLanes<T>::plan(const RootProblem<T>& problem, co
   plan.epsilon = problem.epsilon(largest);
   const bool full_rank = smallest > null_threshold(largest, problem.n, dtype_of<T>);
   const bool invertible = full_rank || (plan.epsilon > 0 && smallest >= -tolerated_negative(plan.epsilon, problem.n));
-  if (!invertible || std::abs(problem.result_exponent()) > kLargestExponent) return plan;
+  if (!invertible || std::abs(plan.exponent) > kLargestExponent) return plan;
   const double top = largest + plan.epsilon, bottom = smallest + plan.epsilon;
   plan.condition = std::max(1.0, top / bottom);
   if (plan.condition > kLargestCondition<T>) return plan;
@@ -129,7 +147,7 @@ typename RootLanes<T>::Plan RootLanes<T>::plan(const RootProblem<T>& problem, co
     const int exponent = exponent_above(top);
     plan.size = power_of_two(exponent);
     plan.fractions = &fractions_.of(plan.size / bottom);
-    plan.scale = root_of_two(problem.result_remainder() - exponent * root_.b);
+    plan.scale = root_of_two(plan.remainder - exponent * root_.b);
   }
   return plan;
 }
@@ -169,13 +187,17 @@ void RootLanes<T>::run_fractions(const Plan* plans, const LaneCertificate& certi
   Scratch scratch;
   double* const poles = scratch.take<double>(int64_t{kMostLanes} * given.terms);
   double* const weights = scratch.take<double>(int64_t{kMostLanes} * given.terms);
-  static const PartialFractions none;
-  for (size_t k = 0; k < static_cast<size_t>(given.terms); ++k) {
-    for (size_t l = 0; l < kMostLanes; ++l) {
-      const PartialFractions& sum = plans[l].is_wanted ? *plans[l].fractions : none;
-      const bool has_term = k < sum.poles.size();
-      poles[k * kMostLanes + l] = has_term ? sum.poles[k] : 1;
-      weights[k * kMostLanes + l] = has_term ? plans[l].scale * sum.weights[k] : 0;
+  const auto terms = static_cast<size_t>(given.terms);
+  for (size_t l = 0; l < kMostLanes; ++l) {
+    const Plan& plan = plans[l];
+    const size_t own = plan.is_wanted ? plan.fractions->poles.size() : 0;
+    for (size_t k = 0; k < own; ++k) {
+      poles[k * kMostLanes + l] = plan.fractions->poles[k];
+      weights[k * kMostLanes + l] = plan.scale * plan.fractions->weights[k];
+    }
+    for (size_t k = own; k < terms; ++k) {
+      poles[k * kMostLanes + l] = 1;
+      weights[k * kMostLanes + l] = 0;
     }
   }
   given.poles = poles;
@@ -200,15 +222,15 @@ void RootLanes<T>::answer(const LaneGroup<const T>& a, const LaneGroup<T>& x, kr
   for (int l = 0; l < kernels_.lanes; ++l) {
     const int exponent = found.input.exponent[l];
     kr_inverse_root_options of_lane = options_;
-    if (options_.ridge == KR_RIDGE_ABSOLUTE) of_lane.ridge_value = std::ldexp(options_.ridge_value, -exponent);
+    if (options_.ridge == KR_RIDGE_ABSOLUTE) of_lane.ridge_value = scaled(options_.ridge_value, -exponent);
     const RootProblem<T> problem{
         *call_->device->kernels, *call_->device->crossovers, of_lane, call_->cancel, root_, n, s, exponent,
         found.trace[l]};
     if (l < a.count) plans[l] = plan(problem, found, l);
     roots.wanted[l] = plans[l].is_wanted;
     certificate.epsilon[l] = plans[l].epsilon;
-    certificate.product_unit[l] = power_of_two(-problem.result_remainder());
-    certificate.exponent[l] = plans[l].is_wanted ? problem.result_exponent() : 0;
+    certificate.product_unit[l] = power_of_two(-plans[l].remainder);
+    certificate.exponent[l] = plans[l].is_wanted ? plans[l].exponent : 0;
   }
   if (std::any_of(roots.wanted, roots.wanted + a.count, [](bool each) { return each; })) {
     double* const signs = scratch.take<double>(n);

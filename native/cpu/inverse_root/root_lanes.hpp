@@ -30,6 +30,7 @@ class RootLanes {
 
  private:
   struct Plan;
+  int divide(int numerator) const;
   double root_of_two(int numerator) const;
   Plan plan(const RootProblem<T>& problem, const LaneSpectra& found, int l);
   void run_minimax(const Plan* plans, const LaneCertificate& certificate, const T* s, const LaneGroup<T>& x,
@@ -41,6 +42,7 @@ class RootLanes {
   const kr_inverse_root_options& options_;
   const Kernels<T>& kernels_;
   Root root_;
+  double reciprocal_;  // 1 / a
   kr_method method_;
   MinimaxSchedules minimax_;
   PowerFractions fractions_;

@@ -36,19 +36,25 @@ int64_t partial_fraction_root_lanes_workspace(int64_t n) {
   return LaneForm<T>::elements(n) + (examination > root ? examination : root);
 }
 
+// Adds `Chains` resolvents from number k on.
+template <int Chains, typename T>
+void sum_chains(const LaneFractions& given, int k, const LaneSquare& shape, const FractionMemory<T>& memory) {
+  Vec<T> poles[Chains], weights[Chains];
+  for (int q = 0; q < Chains; ++q) {
+    poles[q] = load_coefficient<T>(given.poles + int64_t{kMostLanes} * (k + q));
+    weights[q] = load_coefficient<T>(given.weights + int64_t{kMostLanes} * (k + q));
+  }
+  resolvent_pivots<Chains>(memory.pivots, poles, weights, memory.a, memory.heads, memory.ratios);
+  add_resolvents<Chains>(shape, memory.heads, memory.ratios, k == 0, memory.x);
+}
+
 // The lower triangle of f(T).
 template <typename T>
 [[gnu::noinline]] void sum_resolvents(const LaneFractions& given, const LaneSquare& shape,
                                       const FractionMemory<T>& memory) {
-  for (int k = 0; k < given.terms; k += kChains) {
-    Vec<T> poles[kChains], weights[kChains];
-    for (int q = 0; q < kChains; ++q) {
-      poles[q] = load_coefficient<T>(given.poles + int64_t{kMostLanes} * (k + q));
-      weights[q] = load_coefficient<T>(given.weights + int64_t{kMostLanes} * (k + q));
-    }
-    resolvent_pivots<kChains>(memory.pivots, poles, weights, memory.a, memory.heads, memory.ratios);
-    add_resolvents(shape, memory.heads, memory.ratios, k == 0, memory.x);
-  }
+  int k = 0;
+  for (; k + kChains <= given.terms; k += kChains) sum_chains<kChains>(given, k, shape, memory);
+  for (; k < given.terms; k += 4) sum_chains<4>(given, k, shape, memory);
 }
 
 template <typename T>

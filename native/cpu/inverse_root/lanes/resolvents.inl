@@ -45,8 +45,8 @@ void factorize_half(const Vec<double>* diagonal, const Vec<double>* couplings, V
   keep(pivots.d + pivots.n - 1, pivot);
 }
 
-// Resolvents that are summed at a time: their chains of multiplications hide each other's latency.
-constexpr int kChains = 4;
+// Resolvents that are summed at a time, or half as many: their chains of multiplications hide each other's latency.
+constexpr int kChains = kVectorBytes == 64 ? 8 : 4;
 
 // w G_ii in `heads` and -b_i / d-_{i+1} in `ratios`, those of the chains side by side. a: n vectors a chain.
 template <int Chains, typename T>
@@ -54,23 +54,23 @@ inline void resolvent_pivots(const LanePivots<T>& t, const Vec<T> (&poles)[Chain
                              Vec<T>* a, Vec<T>* heads, Vec<T>* ratios) {
   const int64_t last = t.n - 1;
   Vec<T> running[Chains];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int q = 0; q < Chains; ++q) running[q] = poles[q];
   for (int64_t i = 0; i < last; ++i) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int q = 0; q < Chains; ++q) {
       a[i * Chains + q] = running[q];
       running[q] = fma(t.l[i] * running[q], reciprocal(t.d[i] + running[q]), poles[q]);
     }
   }
   Vec<T> below[Chains];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int q = 0; q < Chains; ++q) {
     heads[last * Chains + q] = weights[q] * reciprocal(t.d[last] + running[q]);
     below[q] = t.d[last] + poles[q];
   }
   for (int64_t i = last - 1; i >= 0; --i) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int q = 0; q < Chains; ++q) {
       const Vec<T> inverse = reciprocal(t.l[i] + below[q]);
       const Vec<T> product = below[q] * (t.d[i] * inverse);
@@ -81,24 +81,33 @@ inline void resolvent_pivots(const LanePivots<T>& t, const Vec<T> (&poles)[Chain
   }
 }
 
+template <int Count, typename T>
+inline Vec<T> sum_of(const Vec<T>* terms) {
+  if constexpr (Count == 1) {
+    return terms[0];
+  } else {
+    return sum_of<Count / 2, T>(terms) + sum_of<Count - Count / 2, T>(terms + Count / 2);
+  }
+}
+
 // The lower triangle of F += the resolvents; the first of them overwrite.
-template <typename T>
+template <int Chains, typename T>
 inline void add_resolvents(const LaneSquare& shape, const Vec<T>* heads, const Vec<T>* ratios, bool is_first, T* f) {
   // Far from the diagonal elements fade below what matters to their sum; denormal numbers would be slow.
   const Vec<T> negligible = broadcast(T(1e-24));
   const int64_t n = shape.n;
   for (int64_t j = 0; j < n; ++j) {
-    Vec<T> g[kChains];
-#pragma GCC unroll 4
-    for (int q = 0; q < kChains; ++q) g[q] = heads[j * kChains + q];
+    Vec<T> g[Chains];
+#pragma GCC unroll 8
+    for (int q = 0; q < Chains; ++q) g[q] = heads[j * Chains + q];
     for (int64_t i = j;;) {
       T* const element = f + place_of<T>(shape, i, j);
-      const Vec<T> sum = (g[0] + g[1]) + (g[2] + g[3]);
+      const Vec<T> sum = sum_of<Chains, T>(g);
       store(element, is_first ? sum : sum + load(element));
       if (++i == n) break;
-#pragma GCC unroll 4
-      for (int q = 0; q < kChains; ++q) {
-        const Vec<T> next = g[q] * ratios[(i - 1) * kChains + q];
+#pragma GCC unroll 8
+      for (int q = 0; q < Chains; ++q) {
+        const Vec<T> next = g[q] * ratios[(i - 1) * Chains + q];
         g[q] = select<T>(absolute<T>(next) < negligible, Vec<T>{}, next);
       }
     }
