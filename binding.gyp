@@ -38,9 +38,17 @@
       }, { "type": "none" }]]
     },
     {
+      "target_name": "kronroot_amx",
+      "type": "static_library",
+      "sources": ["<@(cpu_amx_sources)"],
+      "conditions": [["target_arch=='x64'", {
+        "cflags_cc": ["-march=x86-64-v2", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-mfma", "-mamx-tile", "-mamx-bf16"]
+      }, { "type": "none" }]]
+    },
+    {
       "target_name": "kronroot",
       "sources": ["<@(addon_sources)", "<@(core_sources)", "<@(reference_sources)", "<@(cpu_sources)"],
-      "dependencies": ["kronroot_baseline", "kronroot_avx2", "kronroot_avx512"],
+      "dependencies": ["kronroot_baseline", "kronroot_avx2", "kronroot_avx512", "kronroot_amx"],
       "conditions": [
         ["target_arch=='x64'", { "cflags_cc": ["-march=x86-64-v2"] }],
         ["OS=='linux'", { "ldflags": ["-Wl,--version-script=<(module_root_dir)/native/addon/exports.map"] }]

@@ -39,9 +39,10 @@ async function shape(context: Context, m: number, aspect: number, dtype: DType):
   const out = device.empty([batch, m, n], { dtype })
   const cube = m ** 3
   const step = triples.length
-  const variant = (method: 'newton-schulz' | 'gram-newton-schulz' | 'polar', flop: number): Own => ({
-    method,
-    run: (round) => void orthogonalize(tensors[round % sets]!, { method, out }),
+  type Method = 'newton-schulz' | 'gram-newton-schulz' | 'polar'
+  const variant = (method: Method, flop: number, precision: 'full' | 'bf16' = 'full'): Own => ({
+    method: precision === 'full' ? method : `${method} ${precision}`,
+    run: (round) => void orthogonalize(tensors[round % sets]!, { method, precision, out }),
     error: () => {
       const x = out.data()
       const error = method === 'polar' ? polarError : polynomialError
@@ -54,8 +55,9 @@ async function shape(context: Context, m: number, aspect: number, dtype: DType):
   const iterated = variant('newton-schulz', step * (3 * m * size + cube))
   const gram = variant('gram-newton-schulz', 2 * 3 * m * size + step * 3 * cube)
   const polar = variant('polar', 3 * m * size + 10 * cube + 3 * m * size + cube)
-  const own = [iterated, gram, polar]
-  const polynomials = [iterated, gram]
+  const rounded = variant('newton-schulz', step * (3 * m * size + cube), 'bf16')
+  const polynomials = dtype === 'f32' ? [iterated, gram, rounded] : [iterated, gram]
+  const own = [...polynomials, polar]
 
   const peers = [openblas(), mlMatrix(), mlMatrixPolar(), jax()].filter((peer) => peer !== undefined)
   const op = aspect === 1 ? 'orthogonalize' : `orthogonalize 1:${aspect}`

@@ -45,6 +45,7 @@
       "native/cpu/eigh.cpp",
       "native/cpu/eigh_refresh.cpp",
       "native/cpu/elementwise_update.cpp",
+      "native/cpu/gemm/bf16.cpp",
       "native/cpu/gram.cpp",
       "native/cpu/householder.cpp",
       "native/cpu/inverse_root.cpp",
@@ -86,6 +87,7 @@
     "cpu_baseline_sources": ["native/cpu/isa/baseline.cpp"],
     "cpu_avx2_sources": ["native/cpu/isa/avx2.cpp"],
     "cpu_avx512_sources": ["native/cpu/isa/avx512.cpp"],
+    "cpu_amx_sources": ["native/cpu/isa/amx.cpp"],
     "addon_sources": [
       "native/addon/addon.cpp",
       "native/addon/arrays.cpp",

@@ -32,6 +32,12 @@ export interface OrthogonalizeOptions {
   readonly cushion?: number | undefined
   /** Factor on the norm that the start is divided by, > 0. Default 1; 1.01 for 'polar-express', 1.15 for 'aol'. */
   readonly safety?: number | undefined
+  /**
+   * Precision of the operands of the products, for f32 and 'newton-schulz': 'full' (default) or 'bf16', which uses the
+   * matrix unit of processors that have one (AMX-BF16) and is 'full' elsewhere. Sums and X stay f32; the result then has an error
+   * near 2^-6, as usual for Muon in bf16.
+   */
+  readonly precision?: 'full' | 'bf16' | undefined
   /** Where X goes; not a. Default: a fresh tensor. */
   readonly out?: Tensor | undefined
   /** What the output of a failed matrix holds. Default 'nan', with `out` 'keep'. */
@@ -46,6 +52,7 @@ export interface Orthogonalize {
 
 // kr_method and kr_table of native/include/kronroot.
 const methods = { 'newton-schulz': 5, 'gram-newton-schulz': 6, polar: 7 }
+const precisions = { full: 0, bf16: 1 }
 const tables: Readonly<Record<CoefficientTable, number>> = {
   quintic: 0,
   jiacheng: 1,
@@ -75,7 +82,17 @@ export const orthogonalize: Orthogonalize = operation(
   1,
   (a: Tensor, options: OrthogonalizeOptions) => {
     const op = 'orthogonalize'
-    checkOptions(op, options, ['method', 'table', 'steps', 'lower', 'cushion', 'safety', 'out', 'onFailure'])
+    checkOptions(op, options, [
+      'method',
+      'table',
+      'steps',
+      'lower',
+      'cushion',
+      'safety',
+      'precision',
+      'out',
+      'onFailure',
+    ])
     const input = checkedMatrix(op, 'a', a)
     const { out, steps, lower, cushion, safety } = options
     const method = checkedChoice(op, 'method', options.method ?? 'newton-schulz', methods)
@@ -84,6 +101,9 @@ export const orthogonalize: Orthogonalize = operation(
     const [table, coefficients] = checkedTable(op, options.table ?? 'quintic')
     if (table !== tables['polar-express'])
       checkAbsent(op, options, ['lower', 'cushion'], "tables other than 'polar-express'")
+    const precision = checkedChoice(op, 'precision', options.precision ?? 'full', precisions)
+    if (precision === precisions.bf16 && (a.dtype !== 'f32' || method !== methods['newton-schulz']))
+      throw new KronrootError('ERR_OPTION', `${op}: precision 'bf16' is for f32 and method 'newton-schulz'`)
     if (out !== undefined) checkOut(op, out, a.shape, [input])
     return {
       on: a,
@@ -98,6 +118,7 @@ export const orthogonalize: Orthogonalize = operation(
         lower === undefined ? 0 : checkedNumber(op, 'lower', lower, { above: 0, below: 1 }),
         cushion === undefined ? 0 : checkedNumber(op, 'cushion', cushion, { above: 0, below: 1 }),
         safety === undefined ? 0 : checkedNumber(op, 'safety', safety, { above: 0 }),
+        precision,
       ],
       onFailure: checkedOnFailure(op, options.onFailure, out !== undefined),
       result: ([value], report) => ({ value: value!, report: report! }),

@@ -71,6 +71,7 @@ Options decode_orthogonalize(const Arguments& arguments, size_t first) {
   options.plain.polar_express_lower = read.real();
   options.plain.polar_express_cushion = read.real();
   options.plain.safety = read.real();
+  options.plain.precision = read.integer();
   return options;
 }
 

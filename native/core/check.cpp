@@ -152,6 +152,10 @@ kr_code check_orthogonalize(const kr_call* call, const kr_orthogonalize_options*
   if (check.failed()) return check.code();
   check.rows(x, a_batch->rows, "rows of a");
   check.cols(x, a_batch->cols, "columns of a");
+  const bool is_iterated = options.method == KR_METHOD_AUTO || options.method == KR_METHOD_NEWTON_SCHULZ;
+  const bool may_round = a_batch->dtype == KR_F32 && is_iterated;
+  check.option(options.precision == KR_PRECISION_FULL || (options.precision == KR_PRECISION_BF16 && may_round),
+               "precision", "FULL (0) or, for f32 and NEWTON_SCHULZ, BF16 (1)", options.precision);
   check.option(options.method == KR_METHOD_AUTO ||
                    (options.method >= KR_METHOD_NEWTON_SCHULZ && options.method <= KR_METHOD_POLAR),
                "method", "AUTO (0), NEWTON_SCHULZ (5), GRAM_NEWTON_SCHULZ (6) or POLAR (7)", options.method);

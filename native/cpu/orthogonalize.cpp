@@ -14,6 +14,7 @@
 #include "../core/report.hpp"
 #include "batch_loop.hpp"
 #include "device.hpp"
+#include "gemm/bf16.hpp"
 #include "orthogonalize/lanes.hpp"
 #include "orthogonalize/newton_schulz.hpp"
 #include "orthogonalize/polar.hpp"
@@ -27,6 +28,7 @@ namespace {
 // What is common to the matrices of a call.
 struct Orthogonalization {
   const KernelSet& kernels;
+  const KernelSet& products;  // of the iteration, where they are rounded
   const int32_t* cancel;
   kr_method method;
   bool scales_rows;  // by the rule of almost-orthogonal layers
@@ -37,8 +39,11 @@ struct Orthogonalization {
 Orthogonalization plan(const kr_call& call, const kr_orthogonalize_options& options) {
   const auto method =
       options.method == KR_METHOD_AUTO ? KR_METHOD_NEWTON_SCHULZ : static_cast<kr_method>(options.method);
-  Orthogonalization plan{*call.device->kernels,         call.cancel, method, options.table == KR_TABLE_AOL,
-                         orthogonalize_safety(options), {}};
+  const KernelSet& kernels = *call.device->kernels;
+  const KernelSet* rounded = options.precision == KR_PRECISION_BF16 ? bf16_kernels(kernels) : nullptr;
+  Orthogonalization plan{kernels, rounded == nullptr ? kernels : *rounded, call.cancel,
+                         method,  options.table == KR_TABLE_AOL,           orthogonalize_safety(options),
+                         {}};
   plan.steps.resize(static_cast<size_t>(orthogonalize_schedule(options, nullptr, 0)));
   orthogonalize_schedule(options, plan.steps.data(), static_cast<int>(plan.steps.size()));
   return plan;
@@ -96,9 +101,10 @@ kr_report run_newton_schulz(const Orthogonalization& op, int64_t m, int64_t n, T
   } else {
     divide_by_norm(kernels, op.safety, m, n, x);
   }
+  const Kernels<T>& products = kernels_of<T>(op.products);
   const bool finished = op.method == KR_METHOD_GRAM_NEWTON_SCHULZ
-                            ? gram_newton_schulz<T>(kernels, op.steps, m, n, x, op.cancel)
-                            : newton_schulz<T>(kernels, op.steps, m, n, x, op.cancel);
+                            ? gram_newton_schulz<T>(products, op.steps, m, n, x, op.cancel)
+                            : newton_schulz<T>(products, op.steps, m, n, x, op.cancel);
   if (!finished) return failed(KR_STATUS_CANCELLED);
   kr_report report = answered(op.method);
   report.iterations = static_cast<int32_t>(op.steps.size());

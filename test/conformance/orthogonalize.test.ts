@@ -88,6 +88,39 @@ describe.each([main, ...others])('orthogonalize on $label', (testDevice) => {
       device.dispose()
     })
 
+    it('newton-schulz in bf16', () => {
+      const device = testDevice.open()
+      const options = { precision: 'bf16' } as const
+      expect(() =>
+        orthogonalize(device.tensor(gaussian(8, 8, 1), [8, 8]), { ...options, method: 'gram-newton-schulz' }),
+      ).toThrow(/precision 'bf16' is for f32 and method 'newton-schulz'/)
+      if (dtype === 'f64') {
+        expect(() => orthogonalize(device.tensor(gaussian(8, 8, 1), [8, 8]), options)).toThrow(
+          /precision 'bf16' is for f32/,
+        )
+        device.dispose()
+        return
+      }
+      for (const [m, n] of [...shapes, [100, 128], [128, 256]] as const) {
+        const a = gaussian(m, n, m + n)
+        const { value, report } = orthogonalize(device.tensor(a, [m, n]), options)
+        const exact = polynomialRun(Float64Array.from(a), m, n, Array(5).fill(quintic))
+        expect(relativeError(value.data(), exact), `${m} x ${n}`).toBeLessThanOrEqual(2 ** -4)
+        expect(report.status).toEqual(['ok'])
+      }
+      // A neighbour that is not finite changes no bit.
+      const [m, n] = [70, 90]
+      const pair = new Float32Array(2 * m * n)
+      pair.set(gaussian(m, n, 7))
+      pair.set(gaussian(m, n, 8), m * n)
+      const clean = orthogonalize(device.tensor(pair, [2, m, n]), options).value.data()
+      pair[m * n + 5] = Number.NaN
+      const poisoned = orthogonalize(device.tensor(pair, [2, m, n]), options)
+      expectSameBits(poisoned.value.data().slice(0, m * n), clean.slice(0, m * n))
+      expect(poisoned.report.status).toEqual(['ok', 'non_finite_input'])
+      device.dispose()
+    })
+
     it(
       'custom triples: the last one repeats',
       withDevice((device) => {

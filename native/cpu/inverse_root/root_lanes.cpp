@@ -40,9 +40,7 @@ bool is_fit_for_minimax(const Root& root, int64_t n) {
 double power_of_two(int power) { return std::bit_cast<double>(static_cast<uint64_t>(power + 1023) << 52); }
 
 // x 2^power
-double scaled(double x, int power) {
-  return std::abs(power) < 1000 ? x * power_of_two(power) : std::ldexp(x, power);
-}
+double scaled(double x, int power) { return std::abs(power) < 1000 ? x * power_of_two(power) : std::ldexp(x, power); }
 
 // The least power of two above x, x > 0 normal.
 int exponent_above(double x) { return static_cast<int>(std::bit_cast<uint64_t>(x) >> 52) - 1022; }
@@ -85,9 +83,9 @@ struct RootLanes<T>::Plan {
   bool is_wanted = false;  // otherwise the lane is left to the ladder
   double epsilon = 0;
   double condition = 1;
-  double size = 1;                              // M = (S + epsilon I) / size
-  double scale = 0;                             // of X
-  int exponent = 0;                             // of the result, 2^{exponent + remainder / a}
+  double size = 1;   // M = (S + epsilon I) / size
+  double scale = 0;  // of X
+  int exponent = 0;  // of the result, 2^{exponent + remainder / a}
   int remainder = 0;
   const Steps* steps = nullptr;                 // MINIMAX
   const PartialFractions* fractions = nullptr;  // PARTIAL_FRACTIONS
