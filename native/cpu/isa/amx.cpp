@@ -63,15 +63,18 @@ Vec<Bf16> interleave(Vec<Bf16> v, std::integer_sequence<int, I...>) {
   return __builtin_shufflevector(v, v, (I / 2 + I % 2 * 16)...);
 }
 
+__m512i pair(__m512 even, __m512 odd) {
+  const auto both = reinterpret_cast<Vec<Bf16>>(_mm512_cvtne2ps_pbh(odd, even));  // 16 even ones, 16 odd ones
+  return reinterpret_cast<__m512i>(interleave(both, std::make_integer_sequence<int, kWidth<Bf16>>{}));
+}
+
 // 16 pairs of rows of 16 numbers, interleaved.
 void read_pairs(const float* from, int64_t stride, int64_t rows, int64_t columns, __m512i (&tile)[16]) {
   const __mmask16 mask = first(columns);
   for (int64_t i = 0; i < 16; ++i) {
     const bool has_even = 2 * i < rows, has_odd = 2 * i + 1 < rows;
-    const __m512 even = _mm512_maskz_loadu_ps(has_even ? mask : 0, from + (has_even ? 2 * i : 0) * stride);
-    const __m512 odd = _mm512_maskz_loadu_ps(has_odd ? mask : 0, from + (has_odd ? 2 * i + 1 : 0) * stride);
-    const auto both = reinterpret_cast<Vec<Bf16>>(_mm512_cvtne2ps_pbh(odd, even));  // 16 even ones, 16 odd ones
-    tile[i] = reinterpret_cast<__m512i>(interleave(both, std::make_integer_sequence<int, kWidth<Bf16>>{}));
+    tile[i] = pair(_mm512_maskz_loadu_ps(has_even ? mask : 0, from + (has_even ? 2 * i : 0) * stride),
+                   _mm512_maskz_loadu_ps(has_odd ? mask : 0, from + (has_odd ? 2 * i + 1 : 0) * stride));
   }
 }
 
@@ -106,6 +109,21 @@ void pack(const float* from, int64_t stride, bool is_along, bool wants_rows, int
   }
 }
 
+// Both operands of A A^T.
+void pack_gram(const float* from, int64_t stride, int64_t count, int64_t inner, const Packed& a, const Packed& b) {
+  for (int64_t outer = 0; outer * kSide < round_up(count, kBlock); ++outer) {
+    const int64_t begin = outer * kSide;
+    for (int64_t step = 0; step < a.steps; ++step) {
+      const int64_t depth = step * kDepth;
+      __m512i tile[16];
+      read_rows(from + smaller(begin, count - 1) * stride + depth, stride, count - begin, inner - depth, tile);
+      write_tile(tile, a.tile(outer, step));
+      transpose_pairs(tile);
+      write_tile(tile, b.tile(outer, step));
+    }
+  }
+}
+
 struct TileShapes {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
   uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -113,9 +131,85 @@ struct TileShapes {
 };
 static_assert(sizeof(TileShapes) == 64);
 
-// The 32 x 32 sums of two rows of tiles of A and two columns of B.
-void multiply_block(const Packed& a, int64_t row, const Packed& b, int64_t column, float* sums) {
+// A block of sums on its way into C, in pieces: the matrix unit goes on with the next block while vectors finish this
+// one. Every row becomes alpha sums + beta D + gamma I and is stored; where C is symmetric, the block then goes to its
+// mirror image by quarters.
+class Finish {
+ public:
+  Finish() = default;
+  Finish(const Product<float>& product, int64_t row, int64_t column, float* sums)
+      : product_(&product), row_(row), column_(column), sums_(sums) {
+    const bool is_mirrored = product.triangle == Triangle::mirrored;
+    is_diagonal_ = is_mirrored && row == column;
+    pieces_ = kBlock + (is_mirrored ? kQuarters : 0);
+  }
+
+  // `count` more pieces.
+  void advance(int64_t count) {
+    for (const int64_t end = smaller(done_ + count, pieces_); done_ < end; ++done_) {
+      if (done_ < kBlock) {
+        finish_row(done_);
+      } else {
+        mirror(done_ - kBlock);
+      }
+    }
+  }
+  int64_t left() const { return pieces_ - done_; }
+
+ private:
+  static constexpr int64_t kQuarters = 4;
+
+  void finish_row(int64_t i) {
+    const Product<float>& p = *product_;
+    if (row_ + i >= p.m) return;
+    const float* const d = (p.d == nullptr ? p.c : p.d) + (row_ + i) * (p.d == nullptr ? p.c_stride : p.d_stride);
+    float* const c = p.c + (row_ + i) * p.c_stride;
+    float* const sums = sums_ + i * kBlock;
+    for (int64_t j = 0; j < kBlock && column_ + j < p.n; j += 16) {
+      // On the diagonal the lower triangle counts.
+      const int64_t end = smaller(p.n - column_, is_diagonal_ ? i + 1 : kBlock);
+      const __mmask16 mask = first(end - j);
+      __m512 value = _mm512_mul_ps(_mm512_set1_ps(p.alpha), _mm512_load_ps(sums + j));
+      if (p.beta != 0) {
+        value = _mm512_fmadd_ps(_mm512_set1_ps(p.beta), _mm512_maskz_loadu_ps(mask, d + column_ + j), value);
+      }
+      _mm512_store_ps(sums + j, value);
+      _mm512_mask_storeu_ps(c + column_ + j, mask, value);
+    }
+    const int64_t diagonal = row_ + i - column_;
+    if (p.gamma != 0 && diagonal >= 0 && diagonal < kBlock && column_ + diagonal < p.n) {
+      sums[diagonal] += p.gamma;
+      c[column_ + diagonal] = sums[diagonal];
+    }
+  }
+
+  // One quarter of the block, transposed; on the diagonal what lies below it.
+  void mirror(int64_t quarter) {
+    const Product<float>& p = *product_;
+    const int64_t i = quarter / 2 * 16, j = quarter % 2 * 16;
+    const int64_t rows = p.m - row_ - i, columns = p.n - column_ - j;
+    if (rows <= 0 || columns <= 0 || (is_diagonal_ && j > i)) return;
+    Vec<float> tile[16];
+    for (int r = 0; r < 16; ++r) tile[r] = _mm512_load_ps(sums_ + (i + r) * kBlock + j);
+    transpose<float>(tile);
+    float* const c = p.c + (column_ + j) * p.c_stride + row_ + i;
+    for (int64_t k = 0; k < smaller(16, columns); ++k) {
+      const __mmask16 below = is_diagonal_ && i == j ? static_cast<__mmask16>(0xfffeu << k) : 0xffff;
+      _mm512_mask_storeu_ps(c + k * p.c_stride, first(rows) & below, tile[k]);
+    }
+  }
+
+  const Product<float>* product_ = nullptr;
+  int64_t row_ = 0, column_ = 0;
+  float* sums_ = nullptr;
+  bool is_diagonal_ = false;
+  int64_t pieces_ = 0, done_ = 0;
+};
+
+// The 32 x 32 sums of two rows of tiles of A and two columns of B, while the block before them is finished.
+void multiply_block(const Packed& a, int64_t row, const Packed& b, int64_t column, Finish& before, float* sums) {
   constexpr int kBytes = 64;
+  const int64_t pieces = (before.left() + a.steps - 1) / (a.steps > 0 ? a.steps : 1);
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
@@ -129,53 +223,13 @@ void multiply_block(const Packed& a, int64_t row, const Packed& b, int64_t colum
     _tile_loadd(5, a.tile(row + 1, step), kBytes);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
+    before.advance(pieces);
   }
   constexpr int kRow = kBlock * sizeof(float);
   _tile_stored(0, sums, kRow);
   _tile_stored(1, sums + kSide, kRow);
   _tile_stored(2, sums + kSide * kBlock, kRow);
   _tile_stored(3, sums + kSide * kBlock + kSide, kRow);
-}
-
-// sums <- alpha sums + beta D + gamma I for the block at (row, column) of C.
-void finish_block(const Product<float>& p, int64_t row, int64_t column, float* sums) {
-  const __m512 alpha = _mm512_set1_ps(p.alpha), beta = _mm512_set1_ps(p.beta);
-  const float* const d = p.d == nullptr ? p.c : p.d;
-  const int64_t stride = p.d == nullptr ? p.c_stride : p.d_stride;
-  for (int64_t i = 0; i < smaller(kBlock, p.m - row); ++i) {
-    for (int64_t j = 0; j < kBlock; j += 16) {
-      float* const place = sums + i * kBlock + j;
-      __m512 value = _mm512_mul_ps(alpha, _mm512_load_ps(place));
-      if (p.beta != 0 && column + j < p.n) {
-        const __mmask16 mask = first(p.n - column - j);
-        value = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(mask, d + (row + i) * stride + column + j), value);
-      }
-      _mm512_store_ps(place, value);
-    }
-    if (p.gamma != 0 && row + i >= column && row + i < column + kBlock) sums[i * kBlock + row + i - column] += p.gamma;
-  }
-}
-
-void store_block(const float* sums, int64_t rows, int64_t columns, float* to, int64_t stride) {
-  for (int64_t i = 0; i < smaller(kBlock, rows); ++i) {
-    for (int64_t j = 0; j < smaller(kBlock, columns); j += 16) {
-      _mm512_mask_storeu_ps(to + i * stride + j, first(columns - j), _mm512_load_ps(sums + i * kBlock + j));
-    }
-  }
-}
-
-// The transpose of a block.
-void store_mirrored(const float* sums, int64_t rows, int64_t columns, float* to, int64_t stride) {
-  for (int64_t i = 0; i < smaller(kBlock, rows); i += 16) {
-    for (int64_t j = 0; j < smaller(kBlock, columns); j += 16) {
-      Vec<float> tile[16];
-      for (int r = 0; r < 16; ++r) tile[r] = _mm512_load_ps(sums + (i + r) * kBlock + j);
-      transpose<float>(tile);
-      for (int64_t c = 0; c < smaller(16, columns - j); ++c) {
-        _mm512_mask_storeu_ps(to + (j + c) * stride + i, first(rows - i), tile[c]);
-      }
-    }
-  }
 }
 
 Packed packed(Bf16* data, int64_t inner) { return {data, round_up(inner, kDepth) / kDepth}; }
@@ -185,41 +239,42 @@ int64_t packed_floats(int64_t count, int64_t inner) { return round_up(count, kBl
 }  // namespace
 
 int64_t amx_gemm_workspace(const Product<float>& p) {
-  return packed_floats(p.m, p.k) + packed_floats(p.n, p.k) + kBlock * kBlock;
+  return packed_floats(p.m, p.k) + packed_floats(p.n, p.k) + 2 * kBlock * kBlock;
 }
 
 void amx_gemm(const Product<float>& p, float* workspace) {
   if (p.m == 0 || p.n == 0) return;
   const Packed a = packed(reinterpret_cast<Bf16*>(workspace), p.k);
   const Packed b = packed(reinterpret_cast<Bf16*>(workspace + packed_floats(p.m, p.k)), p.k);
-  float* const sums = workspace + packed_floats(p.m, p.k) + packed_floats(p.n, p.k);
-  pack(p.a, p.a_stride, !p.transpose_a, true, p.m, p.k, a);
-  pack(p.b, p.b_stride, p.transpose_b, false, p.n, p.k, b);
+  float* sums = workspace + packed_floats(p.m, p.k) + packed_floats(p.n, p.k);
+  float* spare = sums + kBlock * kBlock;
+  if (p.a == p.b && p.a_stride == p.b_stride && p.m == p.n && !p.transpose_a && p.transpose_b) {
+    pack_gram(p.a, p.a_stride, p.m, p.k, a, b);
+  } else {
+    pack(p.a, p.a_stride, !p.transpose_a, true, p.m, p.k, a);
+    pack(p.b, p.b_stride, p.transpose_b, false, p.n, p.k, b);
+  }
   const TileShapes shapes;
   _tile_loadconfig(&shapes);
   const bool is_mirrored = p.triangle == Triangle::mirrored;
+  Finish before;
   for (int64_t first_row = 0; first_row < p.m; first_row += kRowsAtATime) {
     const int64_t end_row = smaller(p.m, first_row + kRowsAtATime);
     const int64_t end_column = is_mirrored ? end_row : p.n;
     for (int64_t column = 0; column < end_column; column += kBlock) {
       for (int64_t row = first_row; row < end_row; row += kBlock) {
         if (is_mirrored && column > row) continue;
-        multiply_block(a, row / kSide, b, column / kSide, sums);
-        finish_block(p, row, column, sums);
-        float* const c = p.c + row * p.c_stride + column;
-        if (is_mirrored && row == column) {
-          for (int64_t i = 0; i < kBlock; ++i) {
-            for (int64_t j = 0; j < i; ++j) sums[j * kBlock + i] = sums[i * kBlock + j];
-          }
-        }
-        store_block(sums, p.m - row, p.n - column, c, p.c_stride);
-        if (is_mirrored && row != column) {
-          store_mirrored(sums, p.m - row, p.n - column, p.c + column * p.c_stride + row, p.c_stride);
-        }
+        multiply_block(a, row / kSide, b, column / kSide, before, sums);
+        before.advance(before.left());
+        before = Finish(p, row, column, sums);
+        float* const used = sums;
+        sums = spare;
+        spare = used;
       }
     }
   }
   _tile_release();
+  before.advance(before.left());
 }
 
 }  // namespace kronroot::cpu
