@@ -26,6 +26,8 @@ export interface MuonOptions {
   readonly table?: OrthogonalizeOptions['table']
   /** Number of iterations, >= 1. Default: what the table was published for (quintic: 5). Not for `polar`. */
   readonly steps?: number
+  /** `bf16` rounds the operands of the products, see `orthogonalize`. Default `full`. For `newton-schulz`. */
+  readonly precision?: OrthogonalizeOptions['precision']
   /** Factor of the update by shape. Default `spectral`. */
   readonly scale?: MuonScale
   /**
@@ -94,7 +96,17 @@ const SCALES: Record<MuonScale, (outputs: number, inputs: number) => number> = {
  * 2.2; Bernstein and Newhouse, arXiv 2409.20325.
  */
 export function muon(options: MuonOptions = {}): Rule<MuonState> {
-  const known = ['momentum', 'nesterov', 'method', 'table', 'steps', 'scale', 'outputs', 'toleratedFailures']
+  const known = [
+    'momentum',
+    'nesterov',
+    'method',
+    'table',
+    'steps',
+    'precision',
+    'scale',
+    'outputs',
+    'toleratedFailures',
+  ]
   checkFields('muon', options, known)
   const momentum = hyperparameter('muon', 'momentum', options.momentum ?? 0.95, { min: 0, below: 1 })
   const nesterov = boolean('muon', 'nesterov', options.nesterov ?? true)
@@ -145,11 +157,14 @@ const TABLES: readonly CoefficientTable[] = [
 ]
 
 /** What `orthogonalize` is called with. */
-function iterationOf({ method, table, steps }: MuonOptions): OrthogonalizeOptions {
+function iterationOf({ method, table, steps, precision }: MuonOptions): OrthogonalizeOptions {
   const checked = oneOf('muon', 'method', method ?? 'newton-schulz', METHODS)
   if (steps !== undefined) numberIn('muon', 'steps', steps, { min: 1, max: 1000, integer: true })
   if (table !== undefined && !Array.isArray(table)) oneOf('muon', 'table', table, TABLES)
-  if (checked !== 'polar') return { method: checked, table: table ?? 'quintic', steps }
+  oneOf('muon', 'precision', precision ?? 'full', ['full', 'bf16'])
+  if (precision === 'bf16' && checked !== 'newton-schulz')
+    throw optionError('muon', 'precision', precision, `'full', because method is '${checked}'`)
+  if (checked !== 'polar') return { method: checked, table: table ?? 'quintic', steps, precision }
   if (table !== undefined) throw optionError('muon', 'table', table, "left out, because method is 'polar'")
   if (steps !== undefined) throw optionError('muon', 'steps', steps, "left out, because method is 'polar'")
   return { method: checked }

@@ -63,6 +63,14 @@ describe('muon', () => {
     expect(run({}, [[2, 2]], [[new Float32Array(4)]])).toEqual([[[0, 0, 0, 0]]])
   })
 
+  test('in bf16 the direction is that of the full precision to a few hundredths', () => {
+    const gradients = gradientSequence([[80, 96]], 2)
+    const plain = run({}, [[80, 96]], gradients).flat(2)
+    const rounded = run({ precision: 'bf16' }, [[80, 96]], gradients).flat(2)
+    const size = Math.hypot(...plain)
+    expect(Math.hypot(...rounded.map((value, index) => value - plain[index]!)) / size).toBeLessThan(0.05)
+  })
+
   test('one-dimensional parameters are refused, and the message says where they belong', () => {
     expect(() => run({}, [[3, 3], [3]], [])).toThrow(
       expect.objectContaining({
@@ -80,6 +88,7 @@ describe('muon', () => {
     [{ table: 'simple' }, "muon: table must be one of 'quintic', 'jiacheng', 'polar-express'"],
     [{ steps: 0 }, 'muon: steps must be an integer >= 1 and <= 1000, got 0'],
     [{ method: 'svd' }, "muon: method must be one of 'newton-schulz', 'gram-newton-schulz', 'polar', got 'svd'"],
+    [{ method: 'polar', precision: 'bf16' }, "muon: precision must be 'full', because method is 'polar', got 'bf16'"],
     [{ method: 'polar', table: 'cans' }, "muon: table must be left out, because method is 'polar', got 'cans'"],
     [{ ns_steps: 5 }, "muon: there is no option 'ns_steps'"],
   ])('%j is refused', (options, message) => {
