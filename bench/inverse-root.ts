@@ -114,7 +114,8 @@ async function root(context: Context, n: number, p: number, condition: number, d
 
 /**
  * Floating-point operations of the method that answered, per matrix: the header's 10 n^3 for eigh, 10/3 n^3 for partial
- * fractions, (5K - 4) n^3 for K minimax iterations at p = 4 (each product of symmetric matrices n^3); coupled Newton: log2(p) + 2 products a step.
+ * fractions, (5K - 4) n^3 for K minimax iterations at p = 4 (each product of symmetric matrices n^3); coupled Newton:
+ * log2(p) + 2 products a step.
  */
 function flop(report: Report, n: number, p: number): number {
   const iterations = report.iterations[0]!

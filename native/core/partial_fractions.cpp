@@ -152,8 +152,8 @@ const PartialFractions& PowerFractions::of(double condition) {
   static std::map<std::tuple<double, int, double>, PartialFractions> kept;
   // Below 16 so many terms are hard to tell apart in f64.
   const int above = static_cast<int>(std::bit_cast<uint64_t>(condition) >> 52) - 1022;
-  // The kernels sum four at a time; beyond f32 every term costs some of the fit's own accuracy.
-  const int multiple = tolerance_ > 1e-10 ? 4 : 1;
+  // Beyond f32 every term costs some of the fit's own accuracy.
+  const int multiple = tolerance_ > 1e-10 ? fraction_group : 1;
   const int power = std::clamp(above, 4, static_cast<int>(met_.size()) - 1);
   std::atomic<const PartialFractions*>& entry = met_[static_cast<size_t>(power)];
   const PartialFractions* found = entry.load(std::memory_order_acquire);

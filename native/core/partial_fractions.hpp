@@ -21,6 +21,9 @@ namespace kronroot {
 // equations are solved in long double.
 inline constexpr double least_fraction_tolerance = std::numeric_limits<long double>::digits >= 64 ? 1e-14 : 1e-12;
 
+// Kernels in lanes sum so many fractions at a time.
+inline constexpr int fraction_group = 4;
+
 struct PartialFractions {
   std::vector<double> poles;  // s_k, ascending
   std::vector<double> weights;
@@ -30,7 +33,7 @@ struct PartialFractions {
 // least that will do, rounded up to the multiple.
 PartialFractions partial_fractions(double alpha, double condition, double tolerance, int multiple = 1);
 
-// The same for the condition rounded up to a power of two, 16 or more, and in f32 for a multiple of 4 fractions, kept
+// The same for the condition rounded up to a power of two, 16 or more, and in f32 for whole groups of fractions, kept
 // for the life of the process and looked up without a lock once it was met. Thread-safe.
 class PowerFractions {
  public:

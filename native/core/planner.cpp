@@ -8,9 +8,6 @@
 namespace kronroot {
 namespace {
 
-// Up to this size everything runs in f64: it costs little, and eigh, which must not be more accurate, is sometimes
-// lucky in the few directions there are.
-constexpr int64_t kAllWide = 32;
 // Two steps lower the condition that the f32 ones meet by 100 to 1000: above n = 32 their error is then below that of
 // eigh for every spectrum tried, usually by more than 10.
 constexpr int kWideSteps = 2;
@@ -53,7 +50,7 @@ kr_method plan_inverse_root(const Crossovers& crossovers, int64_t n, const Root&
   return is_fit_for_fractions(root, dtype) ? KR_METHOD_PARTIAL_FRACTIONS : KR_METHOD_EIGH;
 }
 
-int minimax_wide_steps(int64_t n, int steps) { return n <= kAllWide ? steps : kWideSteps; }
+int minimax_wide_steps(int64_t n, int steps) { return n <= wide_root_order ? steps : kWideSteps; }
 
 int minimax_wide_steps_in_lanes(int64_t n, int steps) {
   if (n <= kAllWideInLanes) return steps;

@@ -25,6 +25,10 @@ kr_method plan_inverse_root(const Crossovers& crossovers, int64_t n, const Root&
 // ...
 int products_of_step(int p);
 
+// Up to this order f32 roots of a single matrix are computed in f64, and no eigenvalue below 0 is left as it is: it
+// costs little, and eigh, which must not be more accurate, is sometimes lucky in the few directions there are.
+inline constexpr int64_t wide_root_order = 32;
+
 // How many of the `steps` of a minimax root in f32 run in f64.
 int minimax_wide_steps(int64_t n, int steps);
 // The same with one matrix to a lane.

@@ -16,8 +16,8 @@ namespace eigen {
 template <typename T>
 struct CongruenceWorkspace {
   T* factors;   // S of every block
-  T* images;    // F Y, then U beside Y: n x 2 kCompact
-  T* combined;  // W beside nothing, then Y beside U
+  T* images;    // F Y, then Y with U beside it: n x 2 kCompact
+  T* combined;  // W, which becomes U, with Y beside it
   T* small;     // S^T Y^T W
   T* gemm;
 

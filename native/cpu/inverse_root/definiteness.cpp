@@ -1,5 +1,6 @@
 #include "definiteness.hpp"
 
+#include "../../core/planner.hpp"
 #include "inertia.hpp"
 #include "lanczos.hpp"
 
@@ -14,14 +15,12 @@ template <typename T>
 constexpr double kResidual = sizeof(T) == 4 ? 1e-4 : 1e-7;
 
 // Of the ridge: an eigenvalue of -epsilon / 64 that is not set to 0 moves the result by 1.6 %/p in its direction, where
-// the rounding of eigh in f32 moves it by several per cent under the default ridge. Small matrices have so few
-// directions that eigh may be lucky in all of them, and it costs little there: nothing is tolerated.
+// the rounding of eigh in f32 moves it by several per cent under the default ridge.
 constexpr double kTolerated = 1.0 / 64;
-constexpr int64_t kSmall = 32;
 
 }  // namespace
 
-double tolerated_negative(double epsilon, int64_t n) { return n <= kSmall ? 0 : kTolerated * epsilon; }
+double tolerated_negative(double epsilon, int64_t n) { return n <= wide_root_order ? 0 : kTolerated * epsilon; }
 
 template <typename T>
 Definiteness examine(const RootProblem<T>& problem) {

@@ -41,10 +41,14 @@ struct LaneSchedules {
   LaneCertificate certificate;
 };
 
+// The kernels sum so many fractions at a time; as fraction_group (core/partial_fractions.hpp), which they cannot
+// include.
+inline constexpr int kFractionGroup = 4;
+
 // What partial_fraction_root_lanes is to make of S: the sum of w_k (M + s_k I)^{-1} with M = unit S + shift I. A lane
 // with fewer fractions, or one that is not wanted, has some of weight 0.
 struct LaneFractions {
-  int terms;            // a multiple of 4
+  int terms;            // whole groups
   const double* poles;  // s_0, then s_1, ..., kMostLanes numbers each
   const double* weights;
   double unit[kMostLanes], shift[kMostLanes];

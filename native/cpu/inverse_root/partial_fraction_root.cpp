@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "../../core/partial_fractions.hpp"
+#include "../../core/planner.hpp"
 #include "../../core/report.hpp"
 #include "../scratch.hpp"
 #include "../symmetric_input.hpp"
@@ -10,10 +11,6 @@
 
 namespace kronroot::cpu {
 namespace {
-
-// Up to this size f32 is reduced in f64: it costs little, and eigh, which must not be more accurate, is sometimes lucky
-// in the few directions there are.
-constexpr int64_t kWide = 32;
 
 // s: S as Work, overwritten; x likewise.
 template <typename Work, typename T>
@@ -80,7 +77,7 @@ RootAttempt reduce_in(const RootProblem<T>& problem, T* x) {
 
 template <typename T>
 RootAttempt partial_fraction_root(const RootProblem<T>& problem, T* x) {
-  return problem.n <= kWide ? reduce_in<double>(problem, x) : reduce_in<T>(problem, x);
+  return problem.n <= wide_root_order ? reduce_in<double>(problem, x) : reduce_in<T>(problem, x);
 }
 
 template RootAttempt partial_fraction_root<float>(const RootProblem<float>&, float*);

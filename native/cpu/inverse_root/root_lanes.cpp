@@ -27,8 +27,7 @@ template <typename T>
 constexpr double kLargestCondition = 1 / ulp_of<T>;
 // X is near the size of 1 (condition^{1/p} at most) and is scaled by 2^exponent at the end: so far that is exact.
 constexpr int kLargestExponent = 60;
-// Fractions that the kernels sum at a time.
-constexpr int kFractionsAtATime = 4;
+static_assert(kFractionGroup == fraction_group);
 
 constexpr int64_t kMinimaxLargestN = 64, kFractionsLargestN = 128;
 constexpr int kMinimaxLargestRoot = 16;
@@ -181,7 +180,7 @@ void RootLanes<T>::run_fractions(const Plan* plans, const LaneCertificate& certi
     given.shift[l] = plans[l].is_wanted ? plans[l].epsilon / plans[l].size : 1;
     if (plans[l].is_wanted) most = std::max(most, plans[l].fractions->poles.size());
   }
-  given.terms = (static_cast<int>(most) + kFractionsAtATime - 1) / kFractionsAtATime * kFractionsAtATime;
+  given.terms = (static_cast<int>(most) + kFractionGroup - 1) / kFractionGroup * kFractionGroup;
   Scratch scratch;
   double* const poles = scratch.take<double>(int64_t{kMostLanes} * given.terms);
   double* const weights = scratch.take<double>(int64_t{kMostLanes} * given.terms);

@@ -151,7 +151,8 @@ typedef enum kr_ridge {
  * Bound: for condition <= 1e6 after the ridge, |X - X_exact|_F / |X_exact|_F is at most that of the f32 eigh route
  *   on the same input (f32, AUTO; 4 times it where one matrix is reduced to tridiagonal form in f32, by EIGH or
  *   PARTIAL_FRACTIONS: equally good, with other luck), and <= 100 n ulp condition for every method that reports OK.
- * Report: condition = lambda_max / lambda_min of A + epsilon I (to a digit where no eigenvalues are computed).
+ * Report: condition = lambda_max / lambda_min of A + epsilon I (to a digit where no eigenvalues are computed),
+ *   iterations = those of the method, fractions of PARTIAL_FRACTIONS, QL sweeps of EIGH.
  * Cost: EIGH about 10 n^3; PARTIAL_FRACTIONS 10/3 n^3, and O(n^2) for each of 8, 12, 16 fractions for condition 1e2,
  *   1e4, 1e6 in f32; MINIMAX (5K - 4) n^3 at p = 4, K = 4..7 iterations for condition 1e2..1e6.
  *   COUPLED_NEWTON 4, HIGHER_ORDER 5, NEWTON_DB and CANS 6, RATIONAL 5 n^3 an iteration at p = 2, CHEBYSHEV n^3 a
@@ -192,8 +193,8 @@ typedef struct kr_inverse_root_options {
  *   sqrt(m n ulp) |A|_F (rounding of the Gram matrix hides smaller ones).
  *   Precision BF16 (f32 and NEWTON_SCHULZ): operands of the products are rounded to bf16 where the processor has a
  *   matrix unit for it (AMX-BF16), sums and X stay f32; elsewhere, and where small matrices share vectors, as FULL.
- * Five steps of QUINTIC are within 2^-4 of the f64 run in relative Frobenius norm (measured 2^-6), like every
- *   Newton-Schulz in bf16. (Gram matrices in bf16 hide small singular values: the Gram form is not offered.)
+ *   Then five steps of QUINTIC are within 2^-4 of the f64 run in relative Frobenius norm (measured 2^-6 to 2^-5), like
+ *   every Newton-Schulz in bf16. (Gram matrices in bf16 hide small singular values: the Gram form is not offered.)
  *   POLAR: |X - U V^T|_F <= 100 ulp (sigma_max / sigma_min) sqrt(n) |X|_F.
  * Report: residual = |(X X^T)^2 z - X X^T z|_2 / |z|_2 on the short side for a random sign vector z (0 for any partial
  *   isometry, so rank deficiency is no error; NS tables that end in a band report its width).

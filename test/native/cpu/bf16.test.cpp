@@ -104,6 +104,7 @@ TEST("bf16 products: sums in f32 of operands rounded to bf16, all epilogues, aro
       check_product(set->f32, s, s, 47, transpose_a, false, true);
   }
   check_product(set->f32, 530, 40, 300, false, false, false);
+  check_product(set->f32, 33, 20, 0, false, false, false);  // beta D + gamma I
 }
 
 TEST("bf16 products: only beside the AVX-512 kernels") {

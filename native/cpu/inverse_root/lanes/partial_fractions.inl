@@ -54,7 +54,7 @@ template <typename T>
                                       const FractionMemory<T>& memory) {
   int k = 0;
   for (; k + kChains <= given.terms; k += kChains) sum_chains<kChains>(given, k, shape, memory);
-  for (; k < given.terms; k += 4) sum_chains<4>(given, k, shape, memory);
+  for (; k < given.terms; k += kFractionGroup) sum_chains<kFractionGroup>(given, k, shape, memory);
 }
 
 template <typename T>
