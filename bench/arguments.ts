@@ -5,6 +5,7 @@ export const subjects = [
   'inverse-root',
   'spd-inverse',
   'orthogonalize',
+  'factors',
   'gemm',
   'kronecker',
   'elementwise',

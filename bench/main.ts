@@ -21,6 +21,7 @@ const modules: Record<SubjectName, () => Promise<SubjectModule>> = {
   'inverse-root': () => import('./inverse-root.js'),
   'spd-inverse': () => import('./spd-inverse.js'),
   orthogonalize: () => import('./orthogonalize.js'),
+  factors: () => import('./factors.js'),
   gemm: () => import('./gemm.js'),
   kronecker: () => import('./kronecker.js'),
   elementwise: () => import('./elementwise.js'),

@@ -12,9 +12,11 @@ import {
   KronrootError,
   open,
   orthogonalize,
+  qr,
   spdInverse,
   spdSolve,
-  type Tensor,
+  svd,
+  Tensor,
 } from '../lib/index.js'
 import type { DType } from '../test/matrices/zoo.js'
 import { interleaved } from './harness.js'
@@ -36,6 +38,8 @@ const laneCases: readonly LaneCase[] = [
   { op: 'spd_inverse', run: (a, out) => void spdInverse(a, { out }) },
   { op: 'orthogonalize', run: (a, out) => void orthogonalize(a, { out }) },
   { op: 'spd_solve', run: (a, out) => void spdSolve(a, a, { out }) },
+  { op: 'qr', run: (a) => disposed(qr(a)) },
+  { op: 'svd', run: (a) => disposed(svd(a)) },
 ]
 const laneOrders = [4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128]
 const laneBatches = [1, 2, 3, 4, 6, 8, 12, 16]
@@ -50,9 +54,8 @@ const minimaxRoots = [
 const minimaxConditions: Readonly<Record<DType, readonly number[]>> = { f32: [1e2, 1e3, 2e5, 2e7], f64: [2e5, 1e13] }
 const minimaxOrders = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
 
-function disposed({ values, vectors }: ReturnType<typeof eigh>): void {
-  values.dispose()
-  vectors?.dispose()
+function disposed(result: object): void {
+  for (const part of Object.values(result)) if (Tensor.isTensor(part)) part.dispose()
 }
 
 /** A device of one thread under a table of crossovers. */

@@ -34,9 +34,11 @@ export {
   type OrthogonalizeOptions,
   orthogonalize,
 } from './linalg/orthogonalize.js'
+export { type Qr, type QrOptions, type QrResult, qr } from './linalg/qr.js'
 export { type ReduceArray, type Reduction, reduce } from './linalg/reduce.js'
 export { type Method, Report, type Rung, SolveError, type Status } from './linalg/report.js'
 export type { Ridge } from './linalg/ridge.js'
 export { type SpdInverse, spdInverse } from './linalg/spd-inverse.js'
 export { type SpdSolve, spdSolve } from './linalg/spd-solve.js'
+export { type Svd, type SvdOptions, type SvdResult, svd } from './linalg/svd.js'
 export { type DType, Tensor } from './tensor.js'

@@ -36,6 +36,8 @@ export type Method =
   | 'kept-basis'
   | 'orthogonal-iteration'
   | 'partial-fractions'
+  | 'householder'
+  | 'jacobi'
 
 /** Step of the recovery ladder that answered; `'none'`: no step did. */
 export type Rung = 'chosen' | 'eigh' | 'eigh-f64' | 'none'
@@ -71,6 +73,8 @@ const methods: readonly Method[] = [
   'kept-basis',
   'orthogonal-iteration',
   'partial-fractions',
+  'householder',
+  'jacobi',
 ]
 const rungs: readonly Rung[] = ['chosen', 'eigh', 'eigh-f64', 'none']
 

@@ -105,6 +105,13 @@ Options decode_kron_solve(const Arguments& arguments, size_t first) {
                                read.real(),    read.real(),    read.real()};
 }
 
+Options decode_qr(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  return kr_qr_options{read.integer(), 0};
+}
+
+Options decode_svd(const Arguments&, size_t) { return kr_svd_options{}; }
+
 using Backend = const kr_backend;
 
 kr_code matmul(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report*) {
@@ -156,6 +163,14 @@ kr_code kron_solve(Backend& backend, const kr_call* call, const Options& options
   const kr_kron_bases bases{d[0], d[1], d[2], d[3]};
   return entry(backend.kron_solve, call, &std::get<kr_kron_solve_options>(options), &bases, d[4], d[6], d[5], d[7],
                reports);
+}
+
+kr_code qr(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report* reports) {
+  return entry(backend.qr, call, &std::get<kr_qr_options>(options), d[0], d[1], d[2], reports);
+}
+
+kr_code svd(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report* reports) {
+  return entry(backend.svd, call, &std::get<kr_svd_options>(options), d[0], d[1], d[2], d[3], reports);
 }
 
 // Elements of the tensor behind a descriptor, which a broadcast may have repeated.
@@ -258,6 +273,12 @@ std::span<const Operation> operations() {
                 true,
                 decode_kron_solve,
                 kron_solve},
+               {"qr", {{"a", input}, {"q", optional_output}, {"r", optional_output}}, true, decode_qr, qr},
+               {"svd",
+                {{"a", input}, {"s", output, columns}, {"u", optional_output}, {"v", optional_output}},
+                true,
+                decode_svd,
+                svd},
            })
            .release();
   return table;

@@ -29,6 +29,9 @@ kr_code check_mode_product(const kr_call*, const kr_mode_product_options*, const
                            const kr_batch* const* factors, const kr_batch* y);
 kr_code check_kron_solve(const kr_call*, const kr_kron_solve_options*, const kr_kron_bases* bases,
                          const kr_batch* scale, const kr_batch* statistics, const kr_batch* x, const kr_batch* y);
+kr_code check_qr(const kr_call*, const kr_qr_options*, const kr_batch* a, const kr_batch* q, const kr_batch* r);
+kr_code check_svd(const kr_call*, const kr_svd_options*, const kr_batch* a, const kr_batch* s, const kr_batch* u,
+                  const kr_batch* v);
 // These two may throw std::bad_alloc.
 kr_code check_elementwise_update(const kr_call*, const kr_elementwise_update_options*, const kr_update_array* arrays,
                                  int64_t count);

@@ -20,7 +20,17 @@
 namespace kronroot {
 
 // Ops that have kernels with one matrix to a lane.
-enum class LaneOp : int { eigh, eigh_values, inverse_root, cholesky, spd_inverse, spd_solve, orthogonalize };
+enum class LaneOp : int {
+  eigh,
+  eigh_values,
+  inverse_root,
+  cholesky,
+  spd_inverse,
+  spd_solve,
+  orthogonalize,
+  qr,
+  svd,
+};
 
 // The rows of one instruction set.
 struct Crossovers {

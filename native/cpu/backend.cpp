@@ -181,6 +181,8 @@ const kr_backend* kr_cpu_backend(void) {
       .reduce = cpu::reduce,
       .mode_product = cpu::mode_product,
       .kron_solve = cpu::kron_solve,
+      .qr = cpu::qr,
+      .svd = cpu::svd,
   };
   return &backend;
 }

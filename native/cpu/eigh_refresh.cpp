@@ -115,7 +115,9 @@ Refreshed refresh_basis(const Kernels<T>& kernels, const kr_eigh_options& option
   T* sorted = scratch.take<T>(n * n);
   const auto order = order_by(n, [&](int64_t i, int64_t j) { return std::abs(b[i]) > std::abs(b[j]); });
   for (int64_t j = 0; j < n; ++j) std::copy_n(image + order[static_cast<size_t>(j)] * n, n, sorted + j * n);
-  orthogonal_factor(kernels, n, sorted, q);
+  HouseholderQr<T> qr(kernels, n, n, sorted, scratch);
+  qr.factor(nullptr, 0, 0);
+  qr.form(n, q);
   if (is_cancelled(cancel)) return Refreshed::cancelled;
   multiply_basis(kernels, n, a, q, image);
   rayleigh_quotients(kernels, n, q, image, b);

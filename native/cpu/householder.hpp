@@ -1,19 +1,47 @@
-// The orthogonal factor of a square matrix, for the ops that are built on it.
+// Householder QR of one matrix, for the ops that are built on it.
 #pragma once
 
 #include <cstdint>
 
 #include "kernels.hpp"
+#include "scratch.hpp"
 
 namespace kronroot::cpu {
 
-// B = Q R with Q orthogonal to working accuracy whatever the rank of B, R upper triangular with a diagonal >= 0.
-// Columns are rows here: row j of b is column j of B, and row j of q becomes column j of Q. Both n x n with stride n; b
-// is destroyed. Takes its workspace from the thread's Scratch (std::bad_alloc).
+// A = Q R with Q orthogonal to working accuracy whatever the rank of A, R upper trapezoidal with a diagonal >= 0.
+// A is given by its columns: column j of A (m elements) is row j of `b`, n rows with stride m.
 template <typename T>
-void orthogonal_factor(const Kernels<T>& kernels, int64_t n, T* b, T* q);
+class HouseholderQr {
+ public:
+  // b is destroyed: it holds the reflectors, and must live as long as the object. No element of b may be so large that
+  // the square of a column overflows in f64. Takes its memory from `scratch` (std::bad_alloc).
+  HouseholderQr(const Kernels<T>& kernels, int64_t m, int64_t n, T* b, Scratch& scratch);
 
-extern template void orthogonal_factor<float>(const Kernels<float>&, int64_t, float*, float*);
-extern template void orthogonal_factor<double>(const Kernels<double>&, int64_t, double*, double*);
+  // Writes R, min(m, n) or more rows of n elements; what is below the diagonal becomes zero. Null: not wanted.
+  void factor(T* r, int64_t r_rows, int64_t r_stride);
+  // Columns 0 .. count - 1 of Q as rows of q, `count` <= m of them with stride m, after factor().
+  void form(int64_t count, T* q) const;
+
+ private:
+  int64_t block_count(int64_t first) const;
+  T* row(int64_t k) const { return b_ + k * m_; }
+  T* factor_of(int64_t first) const;
+  void reflect_row(int64_t k, int64_t end, T* r, int64_t r_stride);
+  void form_factor(int64_t first);
+  void apply(int64_t first, bool reversed, int64_t rows, T* x) const;
+
+  const Kernels<T>& kernels_;
+  int64_t m_, n_, reflectors_, block_;
+  T* b_;
+  T* tau_;
+  bool* is_negative_;
+  T* factors_;
+  T* gram_;
+  T* products_;
+  T* combined_;
+};
+
+extern template class HouseholderQr<float>;
+extern template class HouseholderQr<double>;
 
 }  // namespace kronroot::cpu

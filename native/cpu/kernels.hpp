@@ -100,6 +100,10 @@ struct DivisorRange {
 
 template <typename T>
 struct NewtonSchulzLanes;  // orthogonalize/lanes.hpp
+template <typename T>
+struct QrLanes;  // qr/lanes.hpp
+template <typename T>
+struct SvdLanes;  // svd/lanes.hpp
 
 template <typename T>
 struct Kernels {
@@ -171,6 +175,15 @@ struct Kernels {
   int64_t (*newton_schulz_lanes_workspace)(int64_t rows, int64_t cols);
   // Newton-Schulz of a group of rows x cols matrices, neither of them 0.
   void (*newton_schulz_lanes)(NewtonSchulzLanes<T>& op, T* workspace);
+
+  // Elements of T that qr_lanes needs as workspace, 64-byte aligned.
+  int64_t (*qr_lanes_workspace)(int64_t rows, int64_t cols);
+  // QR of a group of rows x cols matrices, neither of them 0.
+  void (*qr_lanes)(QrLanes<T>& op, T* workspace);
+  // Elements of T that svd_lanes needs as workspace, 64-byte aligned.
+  int64_t (*svd_lanes_workspace)(int64_t rows, int64_t cols, bool vectors);
+  // SVD of a group of rows x cols matrices, neither of them 0.
+  void (*svd_lanes)(SvdLanes<T>& op, T* workspace);
 
   // One step of a kr_update on elements [first, first + count) of an array; whether all is finite (ops.h).
   bool (*update)(int32_t kind, const kr_update_array& array, int64_t first, int64_t count);

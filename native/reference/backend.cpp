@@ -89,6 +89,8 @@ constexpr kr_backend table = {
     .reduce = reduce,
     .mode_product = mode_product,
     .kron_solve = kron_solve,
+    .qr = qr,
+    .svd = svd,
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "../core/ridge.hpp"
+#include "householder.hpp"
 
 namespace kronroot::reference {
 namespace {
@@ -48,34 +49,6 @@ Dense columns_in_order(const Dense& x, const std::vector<int64_t>& order) {
   return result;
 }
 
-// Q of B = Q R by Householder reflectors, with the diagonal of R >= 0. (Golub and Van Loan, 5.2.2)
-Dense orthogonal_factor(Dense b) {
-  const int64_t n = b.rows();
-  Dense q = Dense::identity(n);
-  for (int64_t k = 0; k < n; ++k) {
-    Vector v(static_cast<size_t>(n));
-    for (int64_t i = k; i < n; ++i) v[static_cast<size_t>(i)] = b(i, k);
-    const double size = norm(v);
-    const auto first = static_cast<size_t>(k);
-    v[first] += std::copysign(size, v[first]);
-    const double length = norm(v);
-    if (length == 0) continue;
-    for (double& each : v) each /= length;
-    const Vector from_b = multiply_transposed(b, v), from_q = multiply(q, v);
-    for (int64_t i = 0; i < n; ++i) {
-      for (int64_t j = 0; j < n; ++j) {
-        const auto row = static_cast<size_t>(i), column = static_cast<size_t>(j);
-        b(i, j) -= 2 * v[row] * from_b[column];
-        q(i, j) -= 2 * from_q[row] * v[column];
-      }
-    }
-  }
-  for (int64_t j = 0; j < n; ++j) {
-    for (int64_t i = 0; i < n && b(j, j) < 0; ++i) q(i, j) = -q(i, j);
-  }
-  return q;
-}
-
 RefreshedBasis sorted(kr_method method, int32_t iterations, const Vector& b, const Dense& q) {
   const auto order = order_by(b.size(), [&](int64_t j) { return b[static_cast<size_t>(j)]; });
   Vector values;
@@ -98,7 +71,7 @@ std::optional<RefreshedBasis> refresh_basis(const kr_eigh_options& options, cons
   }
   if (options.refresh != KR_REFRESH_ITERATE) return std::nullopt;
   const auto order = order_by(b.size(), [&](int64_t j) { return -std::abs(b[static_cast<size_t>(j)]); });
-  const Dense q = orthogonal_factor(columns_in_order(image, order));
+  const Dense q = householder_qr(columns_in_order(image, order)).q;
   image = multiply(a, q);
   return sorted(KR_METHOD_ORTHOGONAL_ITERATION, 1, rayleigh_quotients(q, image), q);
 }

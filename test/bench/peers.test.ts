@@ -18,6 +18,8 @@ const native: BenchNative = {
   inverseRoot() {},
   setAlone() {},
   spdInverse() {},
+  qr() {},
+  svd() {},
   newtonSchulz() {},
 }
 

@@ -10,8 +10,10 @@ import {
   matmul,
   open,
   orthogonalize,
+  qr,
   spdInverse,
   spdSolve,
+  svd,
 } from '../../lib/index.js'
 import { expectRefused, expectRejected } from '../refusal.js'
 
@@ -80,6 +82,15 @@ const cases: readonly Case[] = [
   ],
   ['eigh of a rectangle', () => eigh(wide), 'ERR_SHAPE', 'eigh: a must be square, got [2, 3]'],
   ['inverseRoot of a rectangle', () => inverseRoot(wide), 'ERR_SHAPE', 'inverseRoot: a must be square'],
+  ['qr of a vector', () => qr(vector), 'ERR_SHAPE', 'qr: a must have a shape [..., m, n], got [2]'],
+  [
+    'a mode of qr',
+    () => qr(wide, { mode: as('economic') }),
+    'ERR_OPTION',
+    "qr: mode must be one of 'reduced', 'complete', 'r'",
+  ],
+  ['vectors of svd', () => svd(wide, { vectors: as(1) }), 'ERR_OPTION', 'svd: vectors must be true or false, got 1'],
+  ['an option svd does not have', () => svd(wide, as({ out: square })), 'ERR_OPTION', "svd: there is no option 'out'"],
   ['cholesky of a rectangle', () => cholesky(wide), 'ERR_SHAPE', 'cholesky: a must be square'],
   ['spdInverse of a rectangle', () => spdInverse(wide), 'ERR_SHAPE', 'spdInverse: a must be square'],
   ['spdSolve with a rectangle', () => spdSolve(wide, square), 'ERR_SHAPE', 'spdSolve: a must be square'],

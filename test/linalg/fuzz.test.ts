@@ -12,8 +12,10 @@ import {
   matmul,
   open,
   orthogonalize,
+  qr,
   spdInverse,
   spdSolve,
+  svd,
   Tensor,
 } from '../../lib/index.js'
 
@@ -97,6 +99,7 @@ const options: Readonly<Record<string, readonly unknown[]>> = {
   beta: [0, 0.5],
   side: ['left', 'right'],
   vectors: [true, false],
+  mode: ['reduced', 'complete', 'r'],
   p: [1, 2, 4, [4, 3], -2],
   method: ['auto', 'eigh', 'minimax', 'coupled-newton', 'chebyshev', 'newton-schulz', 'gram-newton-schulz', 'polar'],
   ridge: [{ relative: 1e-3 }, { absolute: 0.1 }, { trace: 0.1 }, { pseudoInverse: 0 }, 'none'],
@@ -123,6 +126,8 @@ const fields: Readonly<Record<string, readonly string[]>> = {
   spdInverse: ['ridge', 'onFailure'],
   spdSolve: ['ridge', 'onFailure'],
   kronApply: ['transposeA', 'transposeB'],
+  qr: ['mode', 'onFailure'],
+  svd: ['vectors', 'onFailure'],
 }
 
 type AnyOp = (...args: unknown[]) => unknown
@@ -136,6 +141,8 @@ const ops = {
   spdInverse,
   spdSolve,
   kronApply,
+  qr,
+  svd,
 } as unknown as Record<string, AnyOp & { async: (...args: unknown[]) => Promise<unknown> }>
 const operandCount: Record<string, number> = { matmul: 2, spdSolve: 2, kronApply: 3 }
 

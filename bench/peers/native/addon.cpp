@@ -192,6 +192,32 @@ void spd_inverse(const Arguments& arguments) {
       batch, [&](std::int64_t i, int thread) { routes[thread].spd_inverse(a + i * n * n, x + i * n * n, n); });
 }
 
+// qr(a, q, r, m, n, batch)
+template <typename T>
+void qr(const Arguments& arguments) {
+  const std::int64_t m = arguments.integer(3), n = arguments.integer(4), batch = arguments.integer(5);
+  const T* a = arguments.elements<T>(0, batch * m * n);
+  T* q = arguments.elements<T>(1, batch * m * n);
+  T* r = arguments.elements<T>(2, batch * m * n);
+  auto& routes = opened().routes(T{});
+  opened().workers.run(
+      batch, [&](std::int64_t i, int thread) { routes[thread].qr(a + i * m * n, q + i * m * n, r + i * m * n, m, n); });
+}
+
+// svd(a, s, u, v, n, batch)
+template <typename T>
+void svd(const Arguments& arguments) {
+  const std::int64_t n = arguments.integer(4), batch = arguments.integer(5);
+  const T* a = arguments.elements<T>(0, batch * n * n);
+  T* s = arguments.elements<T>(1, batch * n);
+  T* u = arguments.elements<T>(2, batch * n * n);
+  T* v = arguments.elements<T>(3, batch * n * n);
+  auto& routes = opened().routes(T{});
+  opened().workers.run(batch, [&](std::int64_t i, int thread) {
+    routes[thread].svd(a + i * n * n, s + i * n, u + i * n * n, v + i * n * n, n);
+  });
+}
+
 // newtonSchulz(a, x, rows, cols, batch, triples, steps)
 template <typename T>
 void newton_schulz(const Arguments& arguments) {
@@ -241,6 +267,8 @@ NAPI_MODULE_INIT() {
   define<by_type<eigh<float>, eigh<double>>>(env, exports, "eigh");
   define<by_type<inverse_root<float>, inverse_root<double>>>(env, exports, "inverseRoot");
   define<by_type<spd_inverse<float>, spd_inverse<double>>>(env, exports, "spdInverse");
+  define<by_type<qr<float>, qr<double>>>(env, exports, "qr");
+  define<by_type<svd<float>, svd<double>>>(env, exports, "svd");
   define<by_type<newton_schulz<float>, newton_schulz<double>>>(env, exports, "newtonSchulz");
   return exports;
 }

@@ -36,10 +36,14 @@ Openblas open_openblas(const std::string& file) {
   symbol<void (*)(int)>(library, "openblas_set_num_threads")(1);
 
   Openblas openblas;
-  openblas.f32 = {symbol<Gemm<float>>(library, "sgemm_"), symbol<Syevd<float>>(library, "ssyevd_"),
-                  symbol<Cholesky<float>>(library, "spotrf_"), symbol<Cholesky<float>>(library, "spotri_")};
-  openblas.f64 = {symbol<Gemm<double>>(library, "dgemm_"), symbol<Syevd<double>>(library, "dsyevd_"),
-                  symbol<Cholesky<double>>(library, "dpotrf_"), symbol<Cholesky<double>>(library, "dpotri_")};
+  openblas.f32 = {symbol<Gemm<float>>(library, "sgemm_"),      symbol<Syevd<float>>(library, "ssyevd_"),
+                  symbol<Cholesky<float>>(library, "spotrf_"), symbol<Cholesky<float>>(library, "spotri_"),
+                  symbol<Geqrf<float>>(library, "sgeqrf_"),    symbol<Orgqr<float>>(library, "sorgqr_"),
+                  symbol<Gesdd<float>>(library, "sgesdd_")};
+  openblas.f64 = {symbol<Gemm<double>>(library, "dgemm_"),      symbol<Syevd<double>>(library, "dsyevd_"),
+                  symbol<Cholesky<double>>(library, "dpotrf_"), symbol<Cholesky<double>>(library, "dpotri_"),
+                  symbol<Geqrf<double>>(library, "dgeqrf_"),    symbol<Orgqr<double>>(library, "dorgqr_"),
+                  symbol<Gesdd<double>>(library, "dgesdd_")};
   openblas.file = file;
   openblas.core = symbol<const char* (*)()>(library, "openblas_get_corename")();
   openblas.config = symbol<const char* (*)()>(library, "openblas_get_config")();

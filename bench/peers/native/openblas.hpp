@@ -21,11 +21,25 @@ template <typename T>
 using Cholesky = void (*)(const char* uplo, const BlasInt* n, T* a, const BlasInt* lda, BlasInt* info);
 
 template <typename T>
+using Geqrf = void (*)(const BlasInt* m, const BlasInt* n, T* a, const BlasInt* lda, T* tau, T* work,
+                       const BlasInt* lwork, BlasInt* info);
+template <typename T>
+using Orgqr = void (*)(const BlasInt* m, const BlasInt* n, const BlasInt* k, T* a, const BlasInt* lda, const T* tau,
+                       T* work, const BlasInt* lwork, BlasInt* info);
+template <typename T>
+using Gesdd = void (*)(const char* jobz, const BlasInt* m, const BlasInt* n, T* a, const BlasInt* lda, T* s, T* u,
+                       const BlasInt* ldu, T* vt, const BlasInt* ldvt, T* work, const BlasInt* lwork, BlasInt* iwork,
+                       BlasInt* info);
+
+template <typename T>
 struct Lapack {
   Gemm<T> gemm = nullptr;
   Syevd<T> syevd = nullptr;
   Cholesky<T> potrf = nullptr;
   Cholesky<T> potri = nullptr;
+  Geqrf<T> geqrf = nullptr;
+  Orgqr<T> orgqr = nullptr;
+  Gesdd<T> gesdd = nullptr;
 };
 
 struct Openblas {

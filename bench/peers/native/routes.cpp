@@ -64,6 +64,41 @@ bool Routes<T>::spd_inverse(const T* a, T* x, BlasInt n) {
 }
 
 template <typename T>
+bool Routes<T>::qr(const T* a, T* q, T* r, BlasInt m, BlasInt n) {
+  for (BlasInt i = 0; i < m; ++i) {
+    for (BlasInt j = 0; j < n; ++j) r[std::size_t(j) * m + i] = a[std::size_t(i) * n + j];
+  }
+  T* tau = scratch(values_, n);
+  T size[2] = {};
+  BlasInt info = 0;
+  const BlasInt query = -1;
+  lapack_.geqrf(&m, &n, r, &m, tau, size, &query, &info);
+  lapack_.orgqr(&m, &n, &n, q, &m, tau, size + 1, &query, &info);
+  const auto lwork = static_cast<BlasInt>(std::max(size[0], size[1]));
+  T* work = scratch(work_, lwork);
+  lapack_.geqrf(&m, &n, r, &m, tau, work, &lwork, &info);
+  if (info != 0) return false;
+  std::copy_n(r, std::size_t(m) * n, q);
+  lapack_.orgqr(&m, &n, &n, q, &m, tau, work, &lwork, &info);
+  return info == 0;
+}
+
+template <typename T>
+bool Routes<T>::svd(const T* a, T* s, T* u, T* v, BlasInt n) {
+  T* copy = scratch(vectors_, std::size_t(n) * n);
+  std::copy_n(a, std::size_t(n) * n, copy);
+  if (integers_.size() < std::size_t(8) * n) integers_.resize(std::size_t(8) * n);
+  T size = 0;
+  BlasInt info = 0;
+  const BlasInt query = -1;
+  // Of A^T: its left vectors are our right ones.
+  lapack_.gesdd("S", &n, &n, copy, &n, s, v, &n, u, &n, &size, &query, integers_.data(), &info);
+  const auto lwork = static_cast<BlasInt>(size);
+  lapack_.gesdd("S", &n, &n, copy, &n, s, v, &n, u, &n, scratch(work_, lwork), &lwork, integers_.data(), &info);
+  return info == 0;
+}
+
+template <typename T>
 void Routes<T>::newton_schulz(const T* a, T* x, BlasInt rows, BlasInt cols, const double* triples, int steps) {
   const std::size_t size = std::size_t(rows) * cols;
   double square = 0;

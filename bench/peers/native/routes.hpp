@@ -24,6 +24,13 @@ class Routes {
   // x = a^{-1} by potrf and potri, both triangles. False where a is not positive definite.
   bool spd_inverse(const T* a, T* x, BlasInt n);
 
+  // A = Q R, m x n with m >= n, by geqrf and orgqr: columns of Q (m) as rows of q; R in the rows of r (n x m) up to the
+  // diagonal. False where a call failed.
+  bool qr(const T* a, T* q, T* r, BlasInt m, BlasInt n);
+
+  // A = U diag(s) V^T, n x n, by gesdd: u holds U^T, v holds V. False where it did not converge.
+  bool svd(const T* a, T* s, T* u, T* v, BlasInt n);
+
   // X <- a X + (b S + c S^2) X, S = X X^T, from a / |a|_F, over `steps` triples (a, b, c); rows <= cols.
   void newton_schulz(const T* a, T* x, BlasInt rows, BlasInt cols, const double* triples, int steps);
 

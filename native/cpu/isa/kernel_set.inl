@@ -12,10 +12,12 @@
 #include "../inverse_root/lanes/partial_fractions.inl"
 #include "../inverse_root/partial_fractions.inl"
 #include "../orthogonalize/lanes/newton_schulz.inl"
+#include "../qr/lanes/qr.inl"
 #include "../spd/elimination.inl"
 #include "../spd/lanes/cholesky.inl"
 #include "../spd/lanes/spd_inverse.inl"
 #include "../spd/lanes/spd_solve.inl"
+#include "../svd/lanes/svd.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -51,6 +53,10 @@ constexpr Kernels<T> kernels_for() {
       .eigh_lanes = eigen_lanes::eigh_lanes<T>,
       .newton_schulz_lanes_workspace = orthogonal::newton_schulz_lanes_workspace<T>,
       .newton_schulz_lanes = orthogonal::newton_schulz_lanes<T>,
+      .qr_lanes_workspace = qr::qr_lanes_workspace<T>,
+      .qr_lanes = qr::qr_lanes<T>,
+      .svd_lanes_workspace = svd::svd_lanes_workspace<T>,
+      .svd_lanes = svd::svd_lanes<T>,
       .update = elementwise::update<T>,
       .divide = elementwise::divide<T, T>,
       .divide_wide = elementwise::divide<T, double>,

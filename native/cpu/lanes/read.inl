@@ -41,6 +41,34 @@ inline IntVec<T> binary_exponent(IntVec<T> bits) {
   return bits == IntVec<T>{} ? IntVec<T>{} : (denormal ? lowered : exponent);
 }
 
+// What was done to each lane on reading: it holds A times 2^-exponent, whose largest magnitude is in [1/2, 1) (or 0); a
+// matrix with a non-finite element becomes zero, so that it can neither poison nor hold up the other lanes.
+template <typename T>
+struct LaneScale {
+  IntVec<T> exponent;
+  Mask<T> is_finite;
+};
+
+template <typename T>
+LaneScale<T> read_scaled_lanes(const LaneGroup<const T>& group, int64_t stride, T* out) {
+  using Word = typename Bits<T>::type;
+  constexpr Word kInfinity = (Word{2} * Bits<T>::kBias + 1) << Bits<T>::kMantissa;
+  const IntVec<T> bits = read_lanes(group, stride, out);
+  LaneScale<T> scale;
+  scale.is_finite = bits < (IntVec<T>{} + kInfinity);
+  scale.exponent = binary_exponent<T>(bits & scale.is_finite);
+  // 2^-exponent itself may not be representable.
+  const IntVec<T> half = scale.exponent >> 1;
+  const Vec<T> first = power_of_two<T>(-half), second = power_of_two<T>(half - scale.exponent);
+  for (int64_t i = 0; i < group.rows; ++i) {
+    for (int64_t j = 0; j < group.cols; ++j) {
+      T* place = out + (i * stride + j) * kWidth<T>;
+      store(place, from_bits<T>(bits_of<T>(load(place)) & scale.is_finite) * first * second);
+    }
+  }
+  return scale;
+}
+
 // Reads n x n matrices as read_symmetric (symmetric_input.hpp) does, lane by lane: both triangles of (A + A^T) / 2,
 // scaled by 2^-exponent. A matrix with a non-finite element becomes zero, so that it can neither poison nor hold up
 // the other lanes.

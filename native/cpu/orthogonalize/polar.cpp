@@ -3,81 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../commuting.hpp"
-#include "../eigh.hpp"
 #include "../gram_of_rows.hpp"
+#include "../left_vectors.hpp"
 
 namespace kronroot::cpu {
 namespace {
-
-// Singular values below this fraction of the largest are decomposed again by themselves: a Gram matrix knows
-// sigma_i^2 to ulp sigma_max^2, and the correction below needs sigma_max^2 / (sigma_i sigma_j) ulp to be small.
-constexpr double kResolved = 1e-5;
-
-int exponent_of(int64_t count, const double* x) {
-  double largest = 0;
-  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(x[i]));
-  int exponent = 0;
-  std::frexp(largest, &exponent);
-  return largest == 0 ? 0 : exponent;
-}
-
-// W = V^T B for the first `count` columns of V (rows x stride), B rows x n.
-void project(const Kernels<double>& kernels, int64_t count, int64_t rows, int64_t n, const double* v, int64_t stride,
-             const double* b, double* w) {
-  multiply<double>(kernels, {.m = count,
-                             .n = n,
-                             .k = rows,
-                             .a = v,
-                             .a_stride = stride,
-                             .transpose_a = true,
-                             .b = b,
-                             .b_stride = n,
-                             .c = w,
-                             .c_stride = n});
-}
-
-// An orthogonal m x m matrix V for which the rows of V^T A are orthogonal, small ones as well as large ones. -1, or
-// the number of QL sweeps.
-int64_t left_vectors(const KernelSet& set, double cutoff, int64_t m, int64_t n, const double* a, double* v) {
-  const Kernels<double>& kernels = set.f64;
-  Scratch scratch;
-  double* gram = scratch.take<double>(m * m);
-  double* values = scratch.take<double>(m);
-  double* rotation = scratch.take<double>(m * m);
-  double* rotated = scratch.take<double>(m * m);
-  double* rows = scratch.take<double>(m * n);
-  int64_t sweeps = 0;
-  double largest = 0;  // singular value of A
-  for (int64_t count = m;;) {
-    const bool first = count == m;
-    if (!first) project(kernels, count, m, n, v, m, a, rows);
-    gram_of_rows(kernels, count, n, first ? a : rows, gram);
-    const int64_t done =
-        decompose_symmetric(set, count, exponent_of(count * count, gram), gram, values, first ? v : rotation);
-    if (done < 0) return -1;
-    sweeps += done;
-    if (first) {
-      largest = std::sqrt(values[m - 1]);
-    } else {
-      // V restricted to the directions that are decomposed again, its first columns, turns with them.
-      multiply<double>(kernels, {.m = m,
-                                 .n = count,
-                                 .k = count,
-                                 .a = v,
-                                 .a_stride = m,
-                                 .b = rotation,
-                                 .b_stride = count,
-                                 .c = rotated,
-                                 .c_stride = count});
-      for (int64_t i = 0; i < m; ++i) std::copy_n(rotated + i * count, count, v + i * m);
-    }
-    const double resolved = kResolved * std::sqrt(std::max(0.0, values[count - 1]));
-    const auto unresolved = std::upper_bound(values, values + count, resolved * resolved) - values;
-    if (unresolved == 0 || unresolved == count || resolved <= cutoff * largest) return sweeps;
-    count = unresolved;
-  }
-}
 
 // C <- (3/2 I - 1/2 C C^T + K) C for rows that are orthonormal but for rounding, C C^T = I + E: a Newton-Schulz step,
 // which makes the defect of order E^2, and a rotation by

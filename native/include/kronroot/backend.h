@@ -72,6 +72,12 @@ typedef struct kr_backend {
   kr_code (*kron_solve)(const kr_call* call, const kr_kron_solve_options* options, const kr_kron_bases* bases,
                         const kr_batch* scale, const kr_batch* statistics, const kr_batch* x, const kr_batch* y,
                         kr_report* reports);
+  /* q or r may be NULL. */
+  kr_code (*qr)(const kr_call* call, const kr_qr_options* options, const kr_batch* a, const kr_batch* q,
+                const kr_batch* r, kr_report* reports);
+  /* u and v may be NULL, both or none. */
+  kr_code (*svd)(const kr_call* call, const kr_svd_options* options, const kr_batch* a, const kr_batch* s,
+                 const kr_batch* u, const kr_batch* v, kr_report* reports);
 } kr_backend;
 
 /* Exported by plugins under this name; NULL where want_abi is not served. */

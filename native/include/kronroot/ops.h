@@ -262,6 +262,48 @@ typedef kr_cholesky_options kr_spd_inverse_options;
 typedef kr_cholesky_options kr_spd_solve_options;
 
 /*
+ * qr: A = Q R with orthonormal columns of Q, R upper triangular (trapezoidal) with a diagonal >= 0.
+ * Shapes: a m x n, l = min(m, n); q m x l and r l x n, or (complete) q m x m and r m x n; one of q and r may be NULL.
+ * Any rank and any scale. Where the columns of A are independent (m >= n) Q and R are unique.
+ * Bounds: |A - Q R| / (max(m, n) ulp |A|) < 10, |Q^T Q - I| / (m ulp) < 10 (1-norms). Zeros below the diagonal of R.
+ * Report: residual = the larger of |A z - Q R z|_2 / (|A|_F |z|_2) and |Q^T Q y - y|_2 / |y|_2 for random sign vectors
+ *   y and z; the second alone without r, NaN without q. condition = max r_ii / min r_ii, a lower bound of that of A.
+ * Failures: a non-finite element; KR_STATUS_OVERFLOW where an element of R, as large as the norm of its column, does.
+ * Cost: 2 l^2 (max(m, n) - l / 3) flop for R, as much again for Q, m >= n. Memory a thread, in elements: 2 m n +
+ *   max(m, n) (l + 64) for a matrix alone; where matrices share vectors (n small, several in the call) m (n + 2 l)
+ *   for each of the matrices of a vector.
+ * Source: Householder reflectors in blocks; Golub and Van Loan, 5.2.2 and 5.2.3.
+ */
+typedef struct kr_qr_options {
+  int32_t complete;
+  int32_t reserved;
+} kr_qr_options;
+
+/*
+ * svd: A = U diag(s) V^T with orthonormal columns of U and V, s descending and >= 0.
+ * Shapes: a m x n, l = min(m, n); s l x 1, u m x l, v n x l (singular vector j is column j of both), or u and v NULL
+ *   for values only.
+ * Sign: the component of largest magnitude of every column of the shorter of u and v, u if they are equally long (the
+ *   first of equals), is positive.
+ * Any rank and any scale: singular vectors of zeros are completed to orthonormal columns.
+ * Bounds: |A - U diag(s) V^T| / (max(m, n) ulp |A|) < 10, |U^T U - I| / (m ulp) < 10, |V^T V - I| / (n ulp) < 10
+ *   (1-norms); every |s_j - exact| < 10 max(m, n) ulp s_1.
+ * Report: residual = the largest of |A z - U diag(s) V^T z|_2 / (|A|_F |z|_2), |U^T U y - y|_2 / |y|_2 and the same of
+ *   V, for random sign vectors y and z (NaN for values only); condition = s_1 / s_l, iterations = sweeps.
+ * Failures: a non-finite element; KR_STATUS_OVERFLOW where s_1 does; KR_STATUS_NOT_CONVERGED after 40 sweeps.
+ * Method: one-sided Jacobi (Hestenes): the short side's rows w_i of W = V^T A, from V = I where matrices share vectors,
+ *   else from the eigenvectors of A A^T, are rotated until |w_i . w_j| <= ulp sqrt(n) |w_i| |w_j|; then W^T = U diag(s)
+ *   by Householder QR.
+ * Cost: m <= n: about 9 m^3 for the eigenvectors and 12 m^2 n in products for a matrix alone. Memory a thread, in
+ *   elements: 3 m n + 8 m^2 alone; where matrices share vectors 2 m n + 2 m^2 for each of the matrices of a vector.
+ * Source: Golub and Van Loan, 8.6.3; Hestenes, J. SIAM 6 (1958); refinement of a nearly orthogonal W: Ogita and
+ *   Aishima, J. Comput. Appl. Math. 369 (2020).
+ */
+typedef struct kr_svd_options {
+  int32_t reserved[2];
+} kr_svd_options;
+
+/*
  * kron_apply: Y = op(A) X op(B), the product of op(A) (x) op(B)^T with X: A m x m, B n x n, X and Y m x n.
  * a or b may be NULL: the identity. Multiplied in the cheaper order. Bound: (m + n + 4) ulp |A| |X| |B|, elementwise.
  * Cost: 2 m n (m + n).

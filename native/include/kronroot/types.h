@@ -85,6 +85,8 @@ typedef enum kr_method {
   KR_METHOD_KEPT_BASIS = 15,           /* eigh: the basis of an earlier matrix still serves (kr_refresh) */
   KR_METHOD_ORTHOGONAL_ITERATION = 16, /* eigh: one step from such a basis */
   KR_METHOD_PARTIAL_FRACTIONS = 17,
+  KR_METHOD_HOUSEHOLDER = 18, /* qr */
+  KR_METHOD_JACOBI = 19,      /* svd */
 } kr_method;
 
 /* Step of the recovery ladder that answered. */

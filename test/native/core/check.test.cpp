@@ -315,3 +315,30 @@ TEST("kron_apply: shapes and missing factors") {
   EXPECT_REFUSED(KR_BAD_SHAPE, "y", "expected 3 cols (columns of x), got 2",
                  check_kron_apply(call, nullptr, &a, &x, &b, &a));
 }
+
+TEST("qr: shapes, reduced and complete, and what may be missing") {
+  Batch<float> a(1, 4, 3), q(1, 4, 3), r(1, 3, 3), full(1, 4, 4), tall(1, 4, 3);
+  const kr_qr_options complete{1, 0};
+  EXPECT_ACCEPTED(check_qr(call, nullptr, &a, &q, &r));
+  EXPECT_ACCEPTED(check_qr(call, nullptr, &a, &q, nullptr));
+  EXPECT_ACCEPTED(check_qr(call, nullptr, &a, nullptr, &r));
+  EXPECT_ACCEPTED(check_qr(call, &complete, &a, &full, &tall));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "r", "no q", check_qr(call, nullptr, &a, nullptr, nullptr));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "q", "expected 3 cols (the shorter side of a), got 4",
+                 check_qr(call, nullptr, &a, &full, &r));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "q", "expected 4 cols (rows of a), got 3", check_qr(call, &complete, &a, &q, &tall));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "r", "expected 4 rows (rows of a), got 3", check_qr(call, &complete, &a, &full, &r));
+  EXPECT_REFUSED(KR_BAD_ALIAS, "q", "apart from a", check_qr(call, nullptr, &a, &a, &r));
+}
+
+TEST("svd: shapes, and vectors both or none") {
+  Batch<float> a(1, 4, 3), s(1, 3, 1), row(1, 1, 3), u(1, 4, 3), v(1, 3, 3), full(1, 4, 4);
+  EXPECT_ACCEPTED(check_svd(call, nullptr, &a, &s, &u, &v));
+  EXPECT_ACCEPTED(check_svd(call, nullptr, &a, &s, nullptr, nullptr));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "s", "expected 3 rows (the shorter side of a), got 1",
+                 check_svd(call, nullptr, &a, &row, &u, &v));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "u", "expected 3 cols (the shorter side of a), got 4",
+                 check_svd(call, nullptr, &a, &s, &full, &v));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "v", "NULL", check_svd(call, nullptr, &a, &s, &u, nullptr));
+  EXPECT_REFUSED(KR_BAD_ALIAS, "u", "apart from a", check_svd(call, nullptr, &a, &s, &a, &v));
+}

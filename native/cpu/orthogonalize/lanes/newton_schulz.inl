@@ -2,8 +2,8 @@
 #pragma once
 
 #include "../../kernels.hpp"
+#include "../../lanes/matrix.inl"
 #include "../../lanes/read.inl"
-#include "../../lanes/wide.inl"
 #include "../../lanes/write.inl"
 #include "../../spd/lanes/triangle.inl"
 #include "../lanes.hpp"
@@ -15,15 +15,7 @@ namespace orthogonal {
 using spd::kSide;
 using spd::with_constant;
 
-// A matrix in lanes: element (i, j) is the vector at data[(i * row_step + j * col_step) * kWidth<T>]. A tall matrix is
-// read as its wide transpose.
-template <typename T>
-struct LaneMatrix {
-  T* data;
-  int64_t rows, cols;
-  int64_t row_step, col_step;
-  T* at(int64_t i, int64_t j) const { return data + (i * row_step + j * col_step) * kWidth<T>; }
-};
+// A tall matrix is read as its wide transpose.
 
 // sums[x][y] = sum over k of a(i + x, k) b(k, j + y)
 template <int Rows, int Cols, typename T>
@@ -80,11 +72,6 @@ void multiply_lanes(const LaneMatrix<T>& a, const LaneMatrix<T>& b, const LaneMa
 }
 
 template <typename T>
-inline LaneMatrix<T> transposed(const LaneMatrix<T>& a) {
-  return {a.data, a.cols, a.rows, a.col_step, a.row_step};
-}
-
-template <typename T>
 int64_t newton_schulz_lanes_workspace(int64_t rows, int64_t cols) {
   const int64_t shorter = rows < cols ? rows : cols;
   return (2 * rows * cols + 2 * shorter * shorter) * kWidth<T> + 2 * (rows + cols) * kWidth<T> * kParts<T>;
@@ -126,24 +113,10 @@ void isometry_residuals(const LaneMatrix<T>& x, const double* signs, double* mem
   double* twice = once + x.rows * W;
   double* row = twice + x.rows * W;
   const auto apply_gram = [&](const double* z, double* y) {
-    for (int64_t j = 0; j < x.cols; ++j) {
-      Wide<T> sum{};
-      for (int64_t i = 0; i < x.rows; ++i) {
-        sum = wide_fma<T>(widen<T>(load(x.at(i, j))), load_wide<T>(z + i * W), sum);
-      }
-      store_wide<T>(row + j * W, sum);
-    }
-    for (int64_t i = 0; i < x.rows; ++i) {
-      Wide<T> sum{};
-      for (int64_t j = 0; j < x.cols; ++j) {
-        sum = wide_fma<T>(widen<T>(load(x.at(i, j))), load_wide<T>(row + j * W), sum);
-      }
-      store_wide<T>(y + i * W, sum);
-    }
+    multiply_wide(transposed(x), z, row);
+    multiply_wide(x, row, y);
   };
-  for (int64_t i = 0; i < x.rows; ++i) {
-    for (int l = 0; l < W; ++l) twice[i * W + l] = signs[i];
-  }
+  broadcast_wide<T>(x.rows, signs, twice);
   apply_gram(twice, once);
   apply_gram(once, twice);
   for (int l = 0; l < W; ++l) {
