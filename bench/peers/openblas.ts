@@ -28,7 +28,7 @@ export interface BenchNative {
   spdInverse(a: Floats, x: Floats, n: number, batch: number): void
   /** Columns of Q in rows of `q`; R in the rows of `r` [n, m] up to the diagonal; m >= n. */
   qr(a: Floats, q: Floats, r: Floats, m: number, n: number, batch: number): void
-  /** Left singular vector j in row j of `u`, right ones in columns of `v`, square matrices. */
+  /** Left singular vector j in column j of `u`, right ones in rows of `v`, square matrices. */
   svd(a: Floats, s: Floats, u: Floats, v: Floats, n: number, batch: number): void
   newtonSchulz(
     a: Floats,

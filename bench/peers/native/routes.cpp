@@ -91,7 +91,7 @@ bool Routes<T>::svd(const T* a, T* s, T* u, T* v, BlasInt n) {
   T size = 0;
   BlasInt info = 0;
   const BlasInt query = -1;
-  // Of A^T: its left vectors are our right ones.
+  // Of A^T: its left vectors, in columns, are our right ones in rows.
   lapack_.gesdd("S", &n, &n, copy, &n, s, v, &n, u, &n, &size, &query, integers_.data(), &info);
   const auto lwork = static_cast<BlasInt>(size);
   lapack_.gesdd("S", &n, &n, copy, &n, s, v, &n, u, &n, scratch(work_, lwork), &lwork, integers_.data(), &info);

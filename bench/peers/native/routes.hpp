@@ -28,7 +28,7 @@ class Routes {
   // diagonal. False where a call failed.
   bool qr(const T* a, T* q, T* r, BlasInt m, BlasInt n);
 
-  // A = U diag(s) V^T, n x n, by gesdd: u holds U^T, v holds V. False where it did not converge.
+  // A = U diag(s) V^T, n x n, by gesdd: u holds U, v holds V^T. False where it did not converge.
   bool svd(const T* a, T* s, T* u, T* v, BlasInt n);
 
   // X <- a X + (b S + c S^2) X, S = X X^T, from a / |a|_F, over `steps` triples (a, b, c); rows <= cols.
