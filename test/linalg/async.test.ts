@@ -84,7 +84,8 @@ describe('abort', () => {
     expect(device.memory().tensors).toBeLessThanOrEqual(before)
   })
 
-  test.each([true, false])('in flight, one large matrix, vectors: %s', async (vectors) => {
+  // Against its own time, and again where something else held the machine up for a moment.
+  test.each([true, false])('in flight, one large matrix, vectors: %s', { retry: 4 }, async (vectors) => {
     const a = grams(device, 1, 1200)
     const full = performance.now()
     eigh(a, { vectors })
