@@ -79,6 +79,7 @@
       "native/cpu/mode_product.cpp",
       "native/cpu/orthogonalize.cpp",
       "native/cpu/orthogonalize/newton_schulz.cpp",
+      "native/cpu/orthogonalize/newton_schulz_bf16.cpp",
       "native/cpu/orthogonalize/polar.cpp",
       "native/cpu/orthogonalize/starting_point.cpp",
       "native/cpu/pool.cpp",

@@ -34,7 +34,7 @@ export interface OrthogonalizeOptions {
   readonly safety?: number | undefined
   /**
    * Precision of the operands of the products, for f32 and 'newton-schulz': 'full' (default) or 'bf16', which uses the
-   * matrix unit of processors that have one (AMX-BF16) and is 'full' elsewhere. Sums and X stay f32; the result then has an error
+   * matrix unit of processors that have one (AMX-BF16) and is 'full' elsewhere. Sums and the result are f32; its error is then
    * near 2^-6, as usual for Muon in bf16.
    */
   readonly precision?: 'full' | 'bf16' | undefined

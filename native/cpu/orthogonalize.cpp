@@ -17,6 +17,7 @@
 #include "gemm/bf16.hpp"
 #include "orthogonalize/lanes.hpp"
 #include "orthogonalize/newton_schulz.hpp"
+#include "orthogonalize/newton_schulz_bf16.hpp"
 #include "orthogonalize/polar.hpp"
 #include "orthogonalize/starting_point.hpp"
 #include "scratch.hpp"
@@ -28,7 +29,7 @@ namespace {
 // What is common to the matrices of a call.
 struct Orthogonalization {
   const KernelSet& kernels;
-  const KernelSet& products;  // of the iteration, where they are rounded
+  const Bf16Kernels* rounded;  // for the products of the iteration; null: they are not rounded
   const int32_t* cancel;
   kr_method method;
   bool scales_rows;  // by the rule of almost-orthogonal layers
@@ -40,26 +41,23 @@ Orthogonalization plan(const kr_call& call, const kr_orthogonalize_options& opti
   const auto method =
       options.method == KR_METHOD_AUTO ? KR_METHOD_NEWTON_SCHULZ : static_cast<kr_method>(options.method);
   const KernelSet& kernels = *call.device->kernels;
-  const KernelSet* rounded = options.precision == KR_PRECISION_BF16 ? bf16_kernels(kernels) : nullptr;
-  Orthogonalization plan{kernels, rounded == nullptr ? kernels : *rounded, call.cancel,
-                         method,  options.table == KR_TABLE_AOL,           orthogonalize_safety(options),
-                         {}};
+  const Bf16Kernels* rounded = options.precision == KR_PRECISION_BF16 ? bf16_kernels(kernels) : nullptr;
+  Orthogonalization plan{
+      kernels, rounded, call.cancel, method, options.table == KR_TABLE_AOL, orthogonalize_safety(options), {}};
   plan.steps.resize(static_cast<size_t>(orthogonalize_schedule(options, nullptr, 0)));
   orthogonalize_schedule(options, plan.steps.data(), static_cast<int>(plan.steps.size()));
   return plan;
 }
 
-// The largest magnitude of A; infinite or NaN where an element is not finite. Magnitudes are compared as integers, in
-// whose order infinities and NaN come last.
+// The largest magnitude of A; infinite or NaN where an element is not finite.
 template <typename T>
-T largest_magnitude(const Matrix<T>& a) {
-  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  Bits largest = 0;
-  for (int64_t i = 0; i < a.rows; ++i) {
-    const T* row = &a(i, 0);
-    for (int64_t j = 0; j < a.cols; ++j) largest = std::max(largest, std::bit_cast<Bits>(row[j]) & (~Bits{0} >> 1));
+T largest_magnitude(const Kernels<T>& kernels, const Matrix<T>& a) {
+  T largest = 0;
+  for (int64_t i = 0; i < a.rows && std::isfinite(largest); ++i) {
+    const T of_row = kernels.largest_magnitude(a.cols, &a(i, 0));
+    largest = of_row <= largest ? largest : of_row;
   }
-  return std::bit_cast<T>(largest);
+  return largest;
 }
 
 template <typename T>
@@ -72,24 +70,37 @@ void fill_rows(const Matrix<T>& x, T value) {
   for (int64_t i = 0; i < x.rows; ++i) std::fill_n(&x(i, 0), x.cols, value);
 }
 
-// |G^2 z - G z|_2 / |z|_2, G = X X^T, for a vector z of random signs; X m x n with stride n.
+// |G^2 z - G z|_2 / |z|_2, G = X X^T, for a vector z of random signs; X m x n with stride n. Infinite or NaN where an
+// element of X is.
 template <typename T>
 double partial_isometry_residual(const Kernels<T>& kernels, int64_t m, int64_t n, const T* x) {
   Scratch scratch;
   double* once = scratch.take<double>(m);
-  double* twice = scratch.take<double>(m);
   double* row = scratch.take<double>(n);
-  const auto apply_gram = [&](const double* z, double* y) {
-    std::fill_n(row, n, 0.0);
-    for (int64_t i = 0; i < m; ++i) kernels.axpy_wide(n, z[i], x + i * n, row);
-    for (int64_t i = 0; i < m; ++i) y[i] = kernels.dot_wide(n, x + i * n, row);
-  };
-  for (int64_t i = 0; i < m; ++i) twice[i] = random_sign(probe_stream, static_cast<uint64_t>(i));
-  apply_gram(twice, once);
-  apply_gram(once, twice);
+  double* next_row = scratch.take<double>(n);
+  std::fill_n(row, n, 0.0);
+  for (int64_t i = 0; i < m; ++i) {
+    kernels.axpy_wide(n, random_sign(probe_stream, static_cast<uint64_t>(i)), x + i * n, row);
+  }
+  // A row of X serves the end of G z and the beginning of G (G z) while it is in the cache.
+  std::fill_n(next_row, n, 0.0);
+  for (int64_t i = 0; i < m; ++i) {
+    once[i] = kernels.dot_wide(n, x + i * n, row);
+    kernels.axpy_wide(n, once[i], x + i * n, next_row);
+  }
   double squares = 0;
-  for (int64_t i = 0; i < m; ++i) squares += (twice[i] - once[i]) * (twice[i] - once[i]);
+  for (int64_t i = 0; i < m; ++i) {
+    const double difference = kernels.dot_wide(n, x + i * n, next_row) - once[i];
+    squares += difference * difference;
+  }
   return std::sqrt(squares / static_cast<double>(m));
+}
+
+kr_report iterated(const Orthogonalization& op, bool finished) {
+  if (!finished) return failed(KR_STATUS_CANCELLED);
+  kr_report report = answered(op.method);
+  report.iterations = static_cast<int32_t>(op.steps.size());
+  return report;
 }
 
 // Overwrites X (m x n, stride n, m <= n, largest magnitude in [1/2, 1)) with its image.
@@ -101,14 +112,9 @@ kr_report run_newton_schulz(const Orthogonalization& op, int64_t m, int64_t n, T
   } else {
     divide_by_norm(kernels, op.safety, m, n, x);
   }
-  const Kernels<T>& products = kernels_of<T>(op.products);
-  const bool finished = op.method == KR_METHOD_GRAM_NEWTON_SCHULZ
-                            ? gram_newton_schulz<T>(products, op.steps, m, n, x, op.cancel)
-                            : newton_schulz<T>(products, op.steps, m, n, x, op.cancel);
-  if (!finished) return failed(KR_STATUS_CANCELLED);
-  kr_report report = answered(op.method);
-  report.iterations = static_cast<int32_t>(op.steps.size());
-  return report;
+  return iterated(op, op.method == KR_METHOD_GRAM_NEWTON_SCHULZ
+                          ? gram_newton_schulz<T>(kernels, op.steps, m, n, x, op.cancel)
+                          : newton_schulz<T>(kernels, op.steps, m, n, x, op.cancel));
 }
 
 template <typename T>
@@ -126,10 +132,56 @@ kr_report run_polar(const Orthogonalization& op, int64_t m, int64_t n, T* x) {
   return result.rank < m ? rank_deficient(report, result.rank) : report;
 }
 
+// X (m x n, stride n) = A or, where that is tall, A^T; times a power of two that cancels in the result and brings its
+// largest magnitude into [1/2, 1): no square over- or underflows.
+template <typename T>
+void read_wide(const Kernels<T>& kernels, const Matrix<T>& a, T largest, T* x) {
+  if (a.rows > a.cols) {
+    kernels.transpose(a.rows, a.cols, a.data, a.stride, x, a.rows);
+  } else {
+    copy_rows(a, x);
+  }
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  scale_by_power_of_two(a.rows * a.cols, x, -exponent);
+}
+
+// X (m x n, stride n) = the image of A or, where that is tall, A^T, by products of rounded operands.
+kr_report run_rounded(const Orthogonalization& op, const Matrix<float>& a, float largest, float* x) {
+  const Kernels<float>& kernels = op.kernels.f32;
+  const bool tall = a.rows > a.cols;
+  Bf16Source source{.rows = std::min(a.rows, a.cols), .cols = std::max(a.rows, a.cols)};
+  if (op.scales_rows) {
+    read_wide(kernels, a, largest, x);
+    divide_by_row_sums(kernels, op.safety, source.rows, source.cols, x);
+    source.s = x;
+    source.stride = source.cols;
+  } else {
+    double squares = 0;
+    for (int64_t i = 0; i < a.rows; ++i) squares += kernels.dot(a.cols, &a(i, 0), &a(i, 0));
+    source.factor = static_cast<float>(std::frexp(1 / (op.safety * std::sqrt(squares)), &source.exponent));
+    source.s = a.data;
+    source.stride = a.stride;
+    source.transpose = tall;
+  }
+  return iterated(op, newton_schulz_bf16(*op.rounded, op.steps, source, x, op.cancel));
+}
+
+template <typename T>
+kr_report run(const Orthogonalization& op, const Matrix<T>& a, T largest, T* x) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (op.rounded != nullptr) return run_rounded(op, a, largest, x);
+  }
+  read_wide(kernels_of<T>(op.kernels), a, largest, x);
+  const int64_t m = std::min(a.rows, a.cols), n = std::max(a.rows, a.cols);
+  return op.method == KR_METHOD_POLAR ? run_polar(op, m, n, x) : run_newton_schulz(op, m, n, x);
+}
+
 template <typename T>
 kr_report orthogonalize_one(const Orthogonalization& op, const Matrix<T>& a, const Matrix<T>& out) {
   if (a.rows == 0 || a.cols == 0) return answered(KR_METHOD_DIRECT);
-  const T largest = largest_magnitude(a);
+  const Kernels<T>& kernels = kernels_of<T>(op.kernels);
+  const T largest = largest_magnitude(kernels, a);
   if (!std::isfinite(largest)) return failed(KR_STATUS_NON_FINITE_INPUT);
   if (largest == 0) {
     fill_rows(out, T{0});
@@ -137,26 +189,16 @@ kr_report orthogonalize_one(const Orthogonalization& op, const Matrix<T>& a, con
     report.residual = 0;
     return report;
   }
-  const Kernels<T>& kernels = kernels_of<T>(op.kernels);
-  const bool tall = a.rows > a.cols;
   const int64_t m = std::min(a.rows, a.cols), n = std::max(a.rows, a.cols);
   Scratch scratch;
   T* x = scratch.take<T>(m * n);
-  if (tall) {
-    kernels.transpose(a.rows, a.cols, a.data, a.stride, x, n);
-  } else {
-    copy_rows(a, x);
-  }
-  // A power of two cancels in the result; with it no square over- or underflows.
-  int exponent = 0;
-  std::frexp(largest, &exponent);
-  scale_by_power_of_two(m * n, x, -exponent);
-
-  kr_report report = op.method == KR_METHOD_POLAR ? run_polar(op, m, n, x) : run_newton_schulz(op, m, n, x);
+  kr_report report = run(op, a, largest, x);
   if (is_failure(report)) return report;
-  if (!std::isfinite(largest_magnitude(Matrix<T>{x, m, n, n}))) return failed(KR_STATUS_OVERFLOW);
   report.residual = partial_isometry_residual(kernels, m, n, x);
-  if (tall) {
+  if (!std::isfinite(report.residual) && !std::isfinite(largest_magnitude(kernels, Matrix<T>{x, m, n, n}))) {
+    return failed(KR_STATUS_OVERFLOW);
+  }
+  if (a.rows > a.cols) {
     kernels.transpose(m, n, x, n, out.data, out.stride);
   } else {
     for (int64_t i = 0; i < m; ++i) std::copy_n(x + i * n, n, &out(i, 0));

@@ -28,22 +28,15 @@ bool is_permitted() {
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
-KernelSet with_bf16_products() {
-  KernelSet set = avx512_kernels();
-  set.f32.gemm_workspace = amx_gemm_workspace;
-  set.f32.gemm = amx_gemm;
-  return set;
-}
-
 }  // namespace
 
-const KernelSet* bf16_kernels(const KernelSet& set) {
+const Bf16Kernels* bf16_kernels(const KernelSet& set) {
   static const bool is_available = has_instructions() && is_permitted();
-  static const KernelSet kernels = with_bf16_products();
+  static constexpr Bf16Kernels kernels = {amx_pack, amx_multiply};
   return set.isa == Isa::avx512 && is_available ? &kernels : nullptr;
 }
 #else
-const KernelSet* bf16_kernels(const KernelSet&) { return nullptr; }
+const Bf16Kernels* bf16_kernels(const KernelSet&) { return nullptr; }
 #endif
 
 }  // namespace kronroot::cpu

@@ -191,8 +191,9 @@ typedef struct kr_inverse_root_options {
  * Bounds: Newton-Schulz equals the f64 run of the same composed polynomial P within 50 ulp steps sqrt(min(m, n)) L in
  *   relative Frobenius norm, L = max(1, max |s P'(s)| over [0, 1]); its Gram form too where no singular value is below
  *   sqrt(m n ulp) |A|_F (rounding of the Gram matrix hides smaller ones).
- *   Precision BF16 (f32 and NEWTON_SCHULZ): operands of the products are rounded to bf16 where the processor has a
- *   matrix unit for it (AMX-BF16), sums and X stay f32; elsewhere, and where small matrices share vectors, as FULL.
+ *   Precision BF16 (f32 and NEWTON_SCHULZ): operands of the products are rounded to bf16, and stay so between them,
+ *   where the processor has a matrix unit for it (AMX-BF16); sums, norms and X are f32. Elsewhere, and where small
+ *   matrices share vectors, as FULL.
  *   Then five steps of QUINTIC are within 2^-4 of the f64 run in relative Frobenius norm (measured 2^-6 to 2^-5), like
  *   every Newton-Schulz in bf16. (Gram matrices in bf16 hide small singular values: the Gram form is not offered.)
  *   POLAR: |X - U V^T|_F <= 100 ulp (sigma_max / sigma_min) sqrt(n) |X|_F.

@@ -70,6 +70,11 @@ void check_alone(int64_t n) {
   const double ns =
       elements_used<T>([&](const kr_call* call) { kronroot::cpu::orthogonalize(call, nullptr, &a, &x, nullptr); });
   check(ns <= 5 * square, where, "orthogonalize by Newton-Schulz takes 2 m n + 2 m^2", ns / square);
+  kr_orthogonalize_options in_bf16{};
+  in_bf16.precision = sizeof(T) == 4 ? KR_PRECISION_BF16 : KR_PRECISION_FULL;
+  const double rounded =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::orthogonalize(call, &in_bf16, &a, &x, nullptr); });
+  check(rounded <= 5 * square, where, "orthogonalize in bf16 takes 3 m n + 1.5 m^2", rounded / square);
 }
 
 TEST("memory: a matrix alone takes what ops.h states") {

@@ -174,6 +174,71 @@ TEST("orthogonalize: every table and form within its bound of the f64 run") {
   check_tables<double>();
 }
 
+TEST("orthogonalize: in bf16 within 2^-4 of the f64 run, whatever the shape and scale") {
+  const int64_t shapes[][2] = {{1, 1},   {1, 7},    {7, 1},    {15, 16},  {17, 33},  {33, 17},
+                               {64, 64}, {100, 32}, {70, 200}, {128, 97}, {256, 31}, {200, 256}};
+  for (const auto& shape : shapes) {
+    for (int table : {KR_TABLE_QUINTIC, KR_TABLE_JIACHENG, KR_TABLE_CUBIC, KR_TABLE_AOL}) {
+      // The first of the cubics takes a singular value of 1 to 0.02, a difference of numbers above 3.
+      if (table == KR_TABLE_CUBIC && std::min(shape[0], shape[1]) == 1) continue;
+      const kr_orthogonalize_options full = options_of(KR_METHOD_NEWTON_SCHULZ, table);
+      kr_orthogonalize_options options = full;
+      options.precision = KR_PRECISION_BF16;
+      for (double scale : {1.0, 1e-30, 1e30, 1e-43}) {
+        const Batch<float> a = normal_matrix<float>(shape[0], shape[1], 9, scale);
+        const Answer<float> answer(a, options);
+        const std::string where =
+            std::to_string(shape[0]) + " x " + std::to_string(shape[1]) + " table " + std::to_string(table);
+        check(answer.report.status == KR_STATUS_OK, where, "status", answer.report.status);
+        const double error = relative_error(answer.x, exact(a, full));
+        check(error <= 0x1p-4, where, "error", error);
+      }
+    }
+  }
+}
+
+TEST("orthogonalize: in bf16 zero, not finite and diverging matrices are answered as in f32, threads change no bits") {
+  kr_orthogonalize_options options = options_of(KR_METHOD_NEWTON_SCHULZ);
+  options.precision = KR_PRECISION_BF16;
+  const Answer<float> zero(Batch<float>(1, 40, 60), options);
+  EXPECT(zero.report.status == KR_STATUS_RANK_DEFICIENT && zero.report.detail == 0 && zero.report.residual == 0);
+  EXPECT(std::all_of(zero.x.data().begin(), zero.x.data().end(), [](float each) { return each == 0; }));
+  for (float bad : {nan_of<float>, infinity_of<float>, -infinity_of<float>}) {
+    Batch<float> a = normal_matrix<float>(40, 60, 1);
+    a(39, 59) = bad;
+    const Answer<float> answer(a, options);
+    EXPECT(answer.report.status == KR_STATUS_NON_FINITE_INPUT && answer.is_untouched());
+  }
+  const double explosive[] = {1e10, 1e10, 1e10};
+  options.table = KR_TABLE_CUSTOM;
+  options.steps = 6;
+  options.coefficient_count = 1;
+  options.coefficients = explosive;
+  for (const auto& shape : {std::pair(40, 60), std::pair(60, 40)}) {
+    const Answer<float> answer(normal_matrix<float>(shape.first, shape.second, 1), options);
+    EXPECT(answer.report.status == KR_STATUS_OVERFLOW && answer.is_untouched());
+  }
+
+  options = options_of(KR_METHOD_NEWTON_SCHULZ);
+  options.precision = KR_PRECISION_BF16;
+  const int64_t m = 70, n = 90, batch = 6;
+  Batch<float> a(batch, m, n), x(batch, m, n), y(batch, m, n);
+  for (int64_t b = 0; b < batch; ++b) {
+    Batch<float> each = normal_matrix<float>(m, n, static_cast<uint64_t>(b));
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) a(b, i, j) = each(i, j);
+    }
+    const Answer<float> alone(each, options);
+    EXPECT(cpu::orthogonalize(DeviceCall(cpu::best_kernels(), 1).get(), &options, &a, &x, nullptr) == KR_OK);
+    for (int64_t i = 0; i < m * n; ++i) {
+      const auto at = static_cast<size_t>(i);
+      EXPECT(alone.x.data()[at] == x.data()[static_cast<size_t>(b * m * n) + at]);
+    }
+  }
+  EXPECT(cpu::orthogonalize(DeviceCall(cpu::best_kernels(), 2).get(), &options, &a, &y, nullptr) == KR_OK);
+  EXPECT(same_bits(x.data(), y.data()));
+}
+
 TEST("orthogonalize: larger matrices, wide spectra") {
   check_newton_schulz(normal_matrix<float>(128, 128, 2), options_of(KR_METHOD_AUTO));
   check_newton_schulz(normal_matrix<float>(96, 300, 2), options_of(KR_METHOD_GRAM_NEWTON_SCHULZ));
