@@ -17,6 +17,7 @@ import {
   spdSolve,
   svd,
   Tensor,
+  triangularSolve,
 } from '../lib/index.js'
 import type { DType } from '../test/matrices/zoo.js'
 import { interleaved } from './harness.js'
@@ -40,6 +41,7 @@ const laneCases: readonly LaneCase[] = [
   { op: 'spd_solve', run: (a, out) => void spdSolve(a, a, { out }) },
   { op: 'qr', run: (a) => disposed(qr(a)) },
   { op: 'svd', run: (a) => disposed(svd(a)) },
+  { op: 'triangular_solve', run: (a, out) => void triangularSolve(a, a, { out }) },
 ]
 const laneOrders = [4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128]
 const laneBatches = [1, 2, 3, 4, 6, 8, 12, 16]

@@ -26,6 +26,12 @@ export {
 } from './linalg/kron-solve.js'
 export { type Matmul, type MatmulOptions, matmul } from './linalg/matmul.js'
 export { type ModeProduct, type ModeProductOptions, modeProduct } from './linalg/mode-product.js'
+export {
+  type NormEstimate,
+  type NormEstimateOptions,
+  type NormKind,
+  normEstimate,
+} from './linalg/norm-estimate.js'
 export type { Abortable } from './linalg/operation.js'
 export type { OnFailure } from './linalg/options.js'
 export {
@@ -41,4 +47,5 @@ export type { Ridge } from './linalg/ridge.js'
 export { type SpdInverse, spdInverse } from './linalg/spd-inverse.js'
 export { type SpdSolve, spdSolve } from './linalg/spd-solve.js'
 export { type Svd, type SvdOptions, type SvdResult, svd } from './linalg/svd.js'
+export { type TriangularSolve, type TriangularSolveOptions, triangularSolve } from './linalg/triangular-solve.js'
 export { type DType, Tensor } from './tensor.js'

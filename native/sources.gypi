@@ -34,6 +34,7 @@
       "native/reference/kron_solve.cpp",
       "native/reference/matmul.cpp",
       "native/reference/mode_product.cpp",
+      "native/reference/norm_estimate.cpp",
       "native/reference/orthogonalize.cpp",
       "native/reference/polar.cpp",
       "native/reference/qr.cpp",
@@ -41,6 +42,7 @@
       "native/reference/svd.cpp",
       "native/reference/spd_inverse.cpp",
       "native/reference/spd_solve.cpp",
+      "native/reference/triangular_solve.cpp",
       "native/reference/symmetric_eigen.cpp"
     ],
     "cpu_sources": [
@@ -77,6 +79,7 @@
       "native/cpu/left_vectors.cpp",
       "native/cpu/matmul.cpp",
       "native/cpu/mode_product.cpp",
+      "native/cpu/norm_estimate.cpp",
       "native/cpu/orthogonalize.cpp",
       "native/cpu/orthogonalize/newton_schulz.cpp",
       "native/cpu/orthogonalize/newton_schulz_bf16.cpp",
@@ -93,7 +96,8 @@
       "native/cpu/svd.cpp",
       "native/cpu/svd/refine.cpp",
       "native/cpu/symmetric_input.cpp",
-      "native/cpu/triangular.cpp"
+      "native/cpu/triangular.cpp",
+      "native/cpu/triangular_solve.cpp"
     ],
     "cpu_baseline_sources": ["native/cpu/isa/baseline.cpp"],
     "cpu_avx2_sources": ["native/cpu/isa/avx2.cpp"],

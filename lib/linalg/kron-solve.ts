@@ -1,5 +1,5 @@
 import { checkFields, KronrootError, shown } from '../errors.js'
-import { Tensor } from '../tensor.js'
+import type { Tensor } from '../tensor.js'
 import type { SolveResult } from './inverse-root.js'
 import { type Abortable, checkOptions, operation } from './operation.js'
 import { checkedNumber, checkedOnFailure, type OnFailure } from './options.js'
@@ -9,6 +9,7 @@ import {
   checkEqual,
   checkedBatch,
   checkedMatrix,
+  checkedVector,
   checkOut,
   checkSquare,
   cols,
@@ -211,15 +212,6 @@ function checkValues(op: string, side: string, values: Tensor, x: Named, size: n
   if (!fits) {
     throw new KronrootError('ERR_SHAPE', `${op}: the batch of ${name} is ${shown(own)}, ${shown(wanted)} is needed`)
   }
-}
-
-/** A live tensor of any shape `[..., n]`. */
-function checkedVector(op: string, name: string, value: Tensor): Named {
-  if (Tensor.isTensor(value) && value.shape.length === 1) {
-    if (value.disposed) throw new KronrootError('ERR_DISPOSED', `${op}: ${name} was disposed`)
-    return { name, tensor: value }
-  }
-  return checkedMatrix(op, name, value)
 }
 
 function likeX(op: string, name: string, tensor: unknown, x: Named): Named {

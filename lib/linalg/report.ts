@@ -9,6 +9,8 @@ export type Status =
   | 'not_converged'
   /** An eigenvalue or pivot (its index in `detail`) is negative beyond rounding. */
   | 'not_positive_definite'
+  /** A triangular matrix has a zero on its diagonal, its index in `detail`. */
+  | 'singular'
   | 'non_finite_input'
   /** max |a_ij - a_ji| > sqrt(ulp) max |a_ij|. */
   | 'not_symmetric'
@@ -53,6 +55,7 @@ const statuses: Readonly<Record<number, Status>> = {
   19: 'not_symmetric',
   20: 'overflow',
   21: 'cancelled',
+  22: 'singular',
 }
 const methods: readonly Method[] = [
   'auto',

@@ -20,6 +20,15 @@ export function checkedMatrix(op: string, name: string, value: unknown): Named {
   return { name, tensor: value }
 }
 
+/** A live tensor `[..., n]`; else ERR_ARGUMENT, ERR_DISPOSED or ERR_SHAPE. */
+export function checkedVector(op: string, name: string, value: unknown): Named {
+  if (Tensor.isTensor(value) && value.shape.length === 1) {
+    if (value.disposed) throw new KronrootError('ERR_DISPOSED', `${op}: ${name} was disposed`)
+    return { name, tensor: value }
+  }
+  return checkedMatrix(op, name, value)
+}
+
 export function rows({ tensor }: Named): number {
   return tensor.shape[tensor.shape.length - 2]!
 }
@@ -103,7 +112,7 @@ export function checkOut(
   mayAlias: readonly Named[] = [],
   name = 'out',
 ): void {
-  const named = checkedMatrix(op, name, out)
+  const named = shape.length === 1 ? checkedVector(op, name, out) : checkedMatrix(op, name, out)
   checkAlike(op, inputs[0]!, named)
   if (!same(named.tensor.shape, shape)) {
     throw new KronrootError(

@@ -110,6 +110,16 @@ Options decode_qr(const Arguments& arguments, size_t first) {
   return kr_qr_options{read.integer(), 0};
 }
 
+Options decode_triangular_solve(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  return kr_triangular_solve_options{read.integer(), read.integer(), read.integer(), read.integer(), read.real()};
+}
+
+Options decode_norm_estimate(const Arguments& arguments, size_t first) {
+  Reader read(arguments, first);
+  return kr_norm_estimate_options{read.integer(), read.integer()};
+}
+
 Options decode_svd(const Arguments&, size_t) { return kr_svd_options{}; }
 
 using Backend = const kr_backend;
@@ -171,6 +181,17 @@ kr_code qr(Backend& backend, const kr_call* call, const Options& options, const 
 
 kr_code svd(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d, kr_report* reports) {
   return entry(backend.svd, call, &std::get<kr_svd_options>(options), d[0], d[1], d[2], d[3], reports);
+}
+
+kr_code triangular_solve(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d,
+                         kr_report* reports) {
+  return entry(backend.triangular_solve, call, &std::get<kr_triangular_solve_options>(options), d[0], d[1], d[2],
+               reports);
+}
+
+kr_code norm_estimate(Backend& backend, const kr_call* call, const Options& options, const Descriptors& d,
+                      kr_report* reports) {
+  return entry(backend.norm_estimate, call, &std::get<kr_norm_estimate_options>(options), d[0], d[1], reports);
 }
 
 // Elements of the tensor behind a descriptor, which a broadcast may have repeated.
@@ -279,6 +300,12 @@ std::span<const Operation> operations() {
                 true,
                 decode_svd,
                 svd},
+               {"triangularSolve",
+                {{"t", input}, {"b", input}, {"out", output}},
+                true,
+                decode_triangular_solve,
+                triangular_solve},
+               {"normEstimate", {{"a", input}, {"out", output, columns}}, true, decode_norm_estimate, norm_estimate},
            })
            .release();
   return table;

@@ -36,9 +36,10 @@ struct OrthogonalizeOptions {
   std::vector<double> coefficients;  // plain.coefficients is set to these when the call is made
 };
 
-using Options = std::variant<kr_matmul_options, kr_gram_options, kr_eigh_options, kr_inverse_root_options,
-                             OrthogonalizeOptions, kr_cholesky_options, kr_kron_apply_options, kr_mode_product_options,
-                             kr_kron_solve_options, kr_qr_options, kr_svd_options>;
+using Options =
+    std::variant<kr_matmul_options, kr_gram_options, kr_eigh_options, kr_inverse_root_options, OrthogonalizeOptions,
+                 kr_cholesky_options, kr_kron_apply_options, kr_mode_product_options, kr_kron_solve_options,
+                 kr_qr_options, kr_svd_options, kr_triangular_solve_options, kr_norm_estimate_options>;
 
 inline constexpr size_t most_operands = 2 + KR_MOST_MODES;
 using Descriptors = std::array<const kr_batch*, most_operands>;  // in the order of Operation::operands, null if absent

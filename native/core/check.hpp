@@ -32,6 +32,9 @@ kr_code check_kron_solve(const kr_call*, const kr_kron_solve_options*, const kr_
 kr_code check_qr(const kr_call*, const kr_qr_options*, const kr_batch* a, const kr_batch* q, const kr_batch* r);
 kr_code check_svd(const kr_call*, const kr_svd_options*, const kr_batch* a, const kr_batch* s, const kr_batch* u,
                   const kr_batch* v);
+kr_code check_triangular_solve(const kr_call*, const kr_triangular_solve_options*, const kr_batch* t, const kr_batch* b,
+                               const kr_batch* x);
+kr_code check_norm_estimate(const kr_call*, const kr_norm_estimate_options*, const kr_batch* a, const kr_batch* values);
 // These two may throw std::bad_alloc.
 kr_code check_elementwise_update(const kr_call*, const kr_elementwise_update_options*, const kr_update_array* arrays,
                                  int64_t count);

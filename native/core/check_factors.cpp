@@ -1,4 +1,4 @@
-// The argument checks of qr and svd.
+// The argument checks of qr, svd, triangular_solve and norm_estimate.
 #include <algorithm>
 
 #include "check.hpp"
@@ -63,6 +63,47 @@ kr_code check_svd(const kr_call* call, const kr_svd_options*, const kr_batch* a_
   check.disjoint(u, s);
   check.disjoint(v, s);
   check.disjoint(v, u);
+  return check.code();
+}
+
+kr_code check_triangular_solve(const kr_call* call, const kr_triangular_solve_options* given, const kr_batch* t_batch,
+                               const kr_batch* b_batch, const kr_batch* x_batch) {
+  const kr_triangular_solve_options options = given == nullptr ? kr_triangular_solve_options{} : *given;
+  const Operand t{"t", t_batch, Role::input}, b{"b", b_batch, Role::input}, x{"x", x_batch, Role::output};
+  Check check(call);
+  check.well_formed({t, b, x});
+  check.option(options.side == KR_SIDE_LEFT || options.side == KR_SIDE_RIGHT, "side", "a kr_side (0 or 1)",
+               options.side);
+  if (check.failed()) return check.code();
+  check.square(t);
+  if (options.side == KR_SIDE_LEFT) {
+    check.rows(b, t_batch->rows, "rows of t");
+  } else {
+    check.cols(b, t_batch->rows, "rows of t");
+  }
+  check.rows(x, b_batch->rows, "rows of b");
+  check.cols(x, b_batch->cols, "columns of b");
+  check.finite("alpha", options.alpha, t_batch->dtype);
+  check.disjoint(x, t);
+  check.disjoint_or_same(x, b);
+  return check.code();
+}
+
+kr_code check_norm_estimate(const kr_call* call, const kr_norm_estimate_options* given, const kr_batch* a_batch,
+                            const kr_batch* values_batch) {
+  constexpr int32_t kMostIterations = 1000;
+  const kr_norm_estimate_options options = given == nullptr ? kr_norm_estimate_options{} : *given;
+  const Operand a{"a", a_batch, Role::input}, values{"values", values_batch, Role::output};
+  Check check(call);
+  check.well_formed({a, values});
+  if (check.failed()) return check.code();
+  check.option(options.kind >= KR_NORM_SPECTRAL && options.kind <= KR_NORM_MAX, "kind", "a kr_norm (0 to 5)",
+               options.kind);
+  check.option(options.iterations >= 0 && options.iterations <= kMostIterations, "iterations",
+               "an integer from 0 to 1000", options.iterations);
+  check.rows(values, 1, "one number a matrix");
+  check.cols(values, 1, "one number a matrix");
+  check.disjoint(values, a);
   return check.code();
 }
 

@@ -30,6 +30,7 @@ enum class LaneOp : int {
   orthogonalize,
   qr,
   svd,
+  triangular_solve,
 };
 
 // The rows of one instruction set.

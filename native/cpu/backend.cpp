@@ -183,6 +183,8 @@ const kr_backend* kr_cpu_backend(void) {
       .kron_solve = cpu::kron_solve,
       .qr = cpu::qr,
       .svd = cpu::svd,
+      .triangular_solve = cpu::triangular_solve,
+      .norm_estimate = cpu::norm_estimate,
   };
   return &backend;
 }

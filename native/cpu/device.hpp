@@ -40,6 +40,10 @@ kr_code kron_solve(const kr_call*, const kr_kron_solve_options*, const kr_kron_b
 kr_code qr(const kr_call*, const kr_qr_options*, const kr_batch* a, const kr_batch* q, const kr_batch* r, kr_report*);
 kr_code svd(const kr_call*, const kr_svd_options*, const kr_batch* a, const kr_batch* s, const kr_batch* u,
             const kr_batch* v, kr_report*);
+kr_code triangular_solve(const kr_call*, const kr_triangular_solve_options*, const kr_batch* t, const kr_batch* b,
+                         const kr_batch* x, kr_report*);
+kr_code norm_estimate(const kr_call*, const kr_norm_estimate_options*, const kr_batch* a, const kr_batch* values,
+                      kr_report*);
 kr_code elementwise_update(const kr_call*, const kr_elementwise_update_options*, const kr_update_array* arrays,
                            int64_t count, int32_t* finite);
 kr_code reduce(const kr_call*, const kr_reduce_options*, const kr_reduce_array* arrays, int64_t count, double* results);

@@ -104,6 +104,8 @@ template <typename T>
 struct QrLanes;  // qr/lanes.hpp
 template <typename T>
 struct SvdLanes;  // svd/lanes.hpp
+template <typename T>
+struct TriangularLanes;  // triangular/lanes.hpp
 
 template <typename T>
 struct Kernels {
@@ -184,6 +186,10 @@ struct Kernels {
   int64_t (*svd_lanes_workspace)(int64_t rows, int64_t cols, bool vectors);
   // SVD of a group of rows x cols matrices, neither of them 0.
   void (*svd_lanes)(SvdLanes<T>& op, T* workspace);
+  // Elements of T that triangular_solve_lanes needs as workspace, 64-byte aligned.
+  int64_t (*triangular_solve_lanes_workspace)(int64_t n, int64_t columns);
+  // Triangular systems of a group, n and the number of right-hand sides at least 1.
+  void (*triangular_solve_lanes)(TriangularLanes<T>& op, T* workspace);
 
   // One step of a kr_update on elements [first, first + count) of an array; whether all is finite (ops.h).
   bool (*update)(int32_t kind, const kr_update_array& array, int64_t first, int64_t count);
@@ -199,6 +205,9 @@ struct Kernels {
   double (*dot_wide)(int64_t n, const T* x, const double* y);
   // out_i = row i of x . y: a matrix-vector product in f64.
   void (*dot_rows_wide)(int64_t rows, int64_t n, const T* x, int64_t stride, const double* y, double* out);
+  // sum of |x_i| in f64 in a fixed order; y_i += |x_i|.
+  double (*magnitude_sum)(int64_t n, const T* x);
+  void (*add_magnitudes)(int64_t n, const T* x, double* y);
   // y += alpha x
   void (*axpy)(int64_t n, T alpha, const T* x, T* y);
   // The same with y in f64: one row of a transposed matrix-vector product in f64.

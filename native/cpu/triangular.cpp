@@ -45,9 +45,9 @@ void subtract_product(const Kernels<T>& kernels, int64_t m, int64_t n, int64_t k
 }
 
 template <typename T>
-T* reciprocal_diagonal(int64_t n, const T* u, int64_t stride, Scratch& scratch) {
+T* reciprocal_diagonal(int64_t n, const T* u, int64_t stride, Diagonal diagonal, Scratch& scratch) {
   T* reciprocals = scratch.take<T>(n);
-  for (int64_t i = 0; i < n; ++i) reciprocals[i] = T{1} / u[i * (stride + 1)];
+  for (int64_t i = 0; i < n; ++i) reciprocals[i] = diagonal == Diagonal::unit ? T{1} : T{1} / u[i * (stride + 1)];
   return reciprocals;
 }
 
@@ -73,9 +73,9 @@ int64_t factorize(const Kernels<T>& kernels, int64_t n, T* u, int64_t stride) {
 
 template <typename T>
 void solve_forward(const Kernels<T>& kernels, int64_t n, const T* u, int64_t stride, int64_t columns, T* b,
-                   int64_t b_stride) {
+                   int64_t b_stride, Diagonal diagonal) {
   Scratch scratch;
-  const T* reciprocals = reciprocal_diagonal(n, u, stride, scratch);
+  const T* reciprocals = reciprocal_diagonal(n, u, stride, diagonal, scratch);
   const int64_t band = band_of(n);
   for (int64_t i = 0; i < n; i += band) {
     const int64_t rows = std::min(n - i, band);
@@ -87,9 +87,9 @@ void solve_forward(const Kernels<T>& kernels, int64_t n, const T* u, int64_t str
 
 template <typename T>
 void solve_backward(const Kernels<T>& kernels, int64_t n, const T* u, int64_t stride, int64_t columns, T* b,
-                    int64_t b_stride) {
+                    int64_t b_stride, Diagonal diagonal) {
   Scratch scratch;
-  T* reciprocals = reciprocal_diagonal(n, u, stride, scratch);
+  T* reciprocals = reciprocal_diagonal(n, u, stride, diagonal, scratch);
   std::reverse(reciprocals, reciprocals + n);
   const int64_t band = band_of(n);
   for (int64_t end = n; end > 0; end -= std::min(end, band)) {
@@ -109,7 +109,7 @@ template <typename T>
 void invert_transposed(const Kernels<T>& kernels, int64_t n, const T* u, int64_t stride, T* inverse,
                        int64_t inverse_stride) {
   Scratch scratch;
-  const T* reciprocals = reciprocal_diagonal(n, u, stride, scratch);
+  const T* reciprocals = reciprocal_diagonal(n, u, stride, Diagonal::given, scratch);
   const int64_t band = band_of(n);
   for (int64_t i = 0; i < n; i += band) {
     const int64_t end = std::min(n, i + band);
@@ -172,13 +172,15 @@ void multiply_lower_by_transpose(const Kernels<T>& kernels, int64_t n, const T* 
 }
 
 template int64_t factorize(const Kernels<float>&, int64_t, float*, int64_t);
-template void solve_forward(const Kernels<float>&, int64_t, const float*, int64_t, int64_t, float*, int64_t);
-template void solve_backward(const Kernels<float>&, int64_t, const float*, int64_t, int64_t, float*, int64_t);
+template void solve_forward(const Kernels<float>&, int64_t, const float*, int64_t, int64_t, float*, int64_t, Diagonal);
+template void solve_backward(const Kernels<float>&, int64_t, const float*, int64_t, int64_t, float*, int64_t, Diagonal);
 template void invert_transposed(const Kernels<float>&, int64_t, const float*, int64_t, float*, int64_t);
 template void multiply_lower_by_transpose(const Kernels<float>&, int64_t, const float*, int64_t, float*, int64_t);
 template int64_t factorize(const Kernels<double>&, int64_t, double*, int64_t);
-template void solve_forward(const Kernels<double>&, int64_t, const double*, int64_t, int64_t, double*, int64_t);
-template void solve_backward(const Kernels<double>&, int64_t, const double*, int64_t, int64_t, double*, int64_t);
+template void solve_forward(const Kernels<double>&, int64_t, const double*, int64_t, int64_t, double*, int64_t,
+                            Diagonal);
+template void solve_backward(const Kernels<double>&, int64_t, const double*, int64_t, int64_t, double*, int64_t,
+                             Diagonal);
 template void invert_transposed(const Kernels<double>&, int64_t, const double*, int64_t, double*, int64_t);
 template void multiply_lower_by_transpose(const Kernels<double>&, int64_t, const double*, int64_t, double*, int64_t);
 

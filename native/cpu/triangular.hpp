@@ -16,13 +16,15 @@ namespace kronroot::cpu {
 template <typename T>
 int64_t factorize(const Kernels<T>& kernels, int64_t n, T* u, int64_t stride);
 
+enum class Diagonal { given, unit };
+
 // U^T Y = B, then (backward) U X = Y, each in place in b (n x columns).
 template <typename T>
 void solve_forward(const Kernels<T>& kernels, int64_t n, const T* u, int64_t stride, int64_t columns, T* b,
-                   int64_t b_stride);
+                   int64_t b_stride, Diagonal diagonal = Diagonal::given);
 template <typename T>
 void solve_backward(const Kernels<T>& kernels, int64_t n, const T* u, int64_t stride, int64_t columns, T* b,
-                    int64_t b_stride);
+                    int64_t b_stride, Diagonal diagonal = Diagonal::given);
 
 // inverse = U^{-T}, lower triangular. Above the diagonal it holds what multiply_lower_by_transpose needs. Cost: n^3
 // / 3.

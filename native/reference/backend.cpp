@@ -91,6 +91,8 @@ constexpr kr_backend table = {
     .kron_solve = kron_solve,
     .qr = qr,
     .svd = svd,
+    .triangular_solve = triangular_solve,
+    .norm_estimate = norm_estimate,
 };
 
 }  // namespace

@@ -8,12 +8,14 @@ import {
   inverseRoot,
   kronApply,
   matmul,
+  normEstimate,
   open,
   orthogonalize,
   qr,
   spdInverse,
   spdSolve,
   svd,
+  triangularSolve,
 } from '../../lib/index.js'
 import { expectRefused, expectRejected } from '../refusal.js'
 
@@ -91,6 +93,42 @@ const cases: readonly Case[] = [
   ],
   ['vectors of svd', () => svd(wide, { vectors: as(1) }), 'ERR_OPTION', 'svd: vectors must be true or false, got 1'],
   ['an option svd does not have', () => svd(wide, as({ out: square })), 'ERR_OPTION', "svd: there is no option 'out'"],
+  [
+    'triangularSolve with a rectangle',
+    () => triangularSolve(wide, square),
+    'ERR_SHAPE',
+    'triangularSolve: t must be square',
+  ],
+  [
+    'triangularSolve from the right',
+    () => triangularSolve(square, wide, { side: 'right' }),
+    'ERR_SHAPE',
+    'triangularSolve: b has 3 columns, 2 are needed',
+  ],
+  [
+    'triangularSolve over t',
+    () => triangularSolve(square, device.empty([2, 2]), { out: square }),
+    'ERR_ALIAS',
+    'triangularSolve: out must not be t',
+  ],
+  [
+    'an alpha of 0',
+    () => triangularSolve(square, square, { alpha: 0 }),
+    'ERR_OPTION',
+    'triangularSolve: alpha must be a finite number other than 0, got 0',
+  ],
+  [
+    'a kind of norm',
+    () => normEstimate(wide, { kind: as('nuclear') }),
+    'ERR_OPTION',
+    "normEstimate: kind must be one of 'spectral'",
+  ],
+  [
+    'iterations of another norm',
+    () => normEstimate(wide, { kind: 'one', iterations: 3 }),
+    'ERR_OPTION',
+    "normEstimate: iterations belong to kind 'spectral-lower'",
+  ],
   ['cholesky of a rectangle', () => cholesky(wide), 'ERR_SHAPE', 'cholesky: a must be square'],
   ['spdInverse of a rectangle', () => spdInverse(wide), 'ERR_SHAPE', 'spdInverse: a must be square'],
   ['spdSolve with a rectangle', () => spdSolve(wide, square), 'ERR_SHAPE', 'spdSolve: a must be square'],

@@ -10,6 +10,7 @@ import {
   KronrootError,
   kronApply,
   matmul,
+  normEstimate,
   open,
   orthogonalize,
   qr,
@@ -17,6 +18,7 @@ import {
   spdSolve,
   svd,
   Tensor,
+  triangularSolve,
 } from '../../lib/index.js'
 
 const codes = new Set([
@@ -100,6 +102,11 @@ const options: Readonly<Record<string, readonly unknown[]>> = {
   side: ['left', 'right'],
   vectors: [true, false],
   mode: ['reduced', 'complete', 'r'],
+  upper: [true, false],
+  transpose: [true, false],
+  unitDiagonal: [true, false],
+  kind: ['spectral', 'spectral-lower', 'frobenius', 'one', 'infinity', 'max'],
+  iterations: [1, 9],
   p: [1, 2, 4, [4, 3], -2],
   method: ['auto', 'eigh', 'minimax', 'coupled-newton', 'chebyshev', 'newton-schulz', 'gram-newton-schulz', 'polar'],
   ridge: [{ relative: 1e-3 }, { absolute: 0.1 }, { trace: 0.1 }, { pseudoInverse: 0 }, 'none'],
@@ -128,6 +135,8 @@ const fields: Readonly<Record<string, readonly string[]>> = {
   kronApply: ['transposeA', 'transposeB'],
   qr: ['mode', 'onFailure'],
   svd: ['vectors', 'onFailure'],
+  triangularSolve: ['side', 'upper', 'transpose', 'unitDiagonal', 'alpha', 'onFailure'],
+  normEstimate: ['kind', 'iterations', 'onFailure'],
 }
 
 type AnyOp = (...args: unknown[]) => unknown
@@ -143,8 +152,10 @@ const ops = {
   kronApply,
   qr,
   svd,
+  triangularSolve,
+  normEstimate,
 } as unknown as Record<string, AnyOp & { async: (...args: unknown[]) => Promise<unknown> }>
-const operandCount: Record<string, number> = { matmul: 2, spdSolve: 2, kronApply: 3 }
+const operandCount: Record<string, number> = { matmul: 2, spdSolve: 2, kronApply: 3, triangularSolve: 2 }
 
 function randomArguments(pick: ReturnType<typeof generator>, op: string, tensors: readonly Tensor[]) {
   const args: unknown[] = []

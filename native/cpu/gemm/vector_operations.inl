@@ -138,5 +138,31 @@ void axpy_wide(int64_t n, double alpha, const T* x, double* y) {
   for (; i < n; ++i) y[i] += alpha * static_cast<double>(x[i]);
 }
 
+inline Vec<double> magnitude(Vec<double> v) { return v < Vec<double>{} ? -v : v; }
+
+// sum of |x_i| in f64, always in the same order.
+template <typename T>
+double magnitude_sum(int64_t n, const T* x) {
+  constexpr int kStep = kWidth<double>;
+  Vec<double> even{}, odd{};
+  int64_t i = 0;
+  for (; i + 2 * kStep <= n; i += 2 * kStep) {
+    even += magnitude(load_as_double(x + i));
+    odd += magnitude(load_as_double(x + i + kStep));
+  }
+  double tail = 0;
+  for (; i < n; ++i) tail += __builtin_fabs(static_cast<double>(x[i]));
+  return sum<double>(even + odd) + tail;
+}
+
+// y_i += |x_i|
+template <typename T>
+void add_magnitudes(int64_t n, const T* x, double* y) {
+  constexpr int kStep = kWidth<double>;
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) store(y + i, load(y + i) + magnitude(load_as_double(x + i)));
+  for (; i < n; ++i) y[i] += __builtin_fabs(static_cast<double>(x[i]));
+}
+
 }  // namespace
 }  // namespace kronroot::cpu

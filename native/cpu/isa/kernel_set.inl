@@ -18,6 +18,7 @@
 #include "../spd/lanes/spd_inverse.inl"
 #include "../spd/lanes/spd_solve.inl"
 #include "../svd/lanes/svd.inl"
+#include "../triangular/lanes/triangular_solve.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -57,6 +58,8 @@ constexpr Kernels<T> kernels_for() {
       .qr_lanes = qr::qr_lanes<T>,
       .svd_lanes_workspace = svd::svd_lanes_workspace<T>,
       .svd_lanes = svd::svd_lanes<T>,
+      .triangular_solve_lanes_workspace = triangular::triangular_solve_lanes_workspace<T>,
+      .triangular_solve_lanes = triangular::triangular_solve_lanes<T>,
       .update = elementwise::update<T>,
       .divide = elementwise::divide<T, T>,
       .divide_wide = elementwise::divide<T, double>,
@@ -64,6 +67,8 @@ constexpr Kernels<T> kernels_for() {
       .dot = dot<T, T>,
       .dot_wide = dot<T, double>,
       .dot_rows_wide = dot_rows_wide<T>,
+      .magnitude_sum = magnitude_sum<T>,
+      .add_magnitudes = add_magnitudes<T>,
       .axpy = axpy<T>,
       .axpy_wide = axpy_wide<T>,
       .transpose = transpose<T>,

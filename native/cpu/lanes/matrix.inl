@@ -1,4 +1,4 @@
-// A matrix in lanes, and its products with vectors in f64.
+// A matrix in lanes: products in tiles, and products with vectors in f64.
 #pragma once
 
 #include "../gemm/vector_operations.inl"
@@ -20,6 +20,26 @@ struct LaneMatrix {
 template <typename T>
 inline LaneMatrix<T> transposed(const LaneMatrix<T>& a) {
   return {a.data, a.cols, a.rows, a.col_step, a.row_step};
+}
+
+// sums[x][y] += sum over k of a(i + x, k) b(k, j + y), k < a.cols
+template <int Rows, int Cols, typename T>
+[[gnu::always_inline]] inline void multiply_tile(const LaneMatrix<T>& a, const LaneMatrix<T>& b, int64_t i, int64_t j,
+                                                 Vec<T> (&sums)[Rows][Cols]) {
+  const T* left = a.at(i, 0);
+  const T* right = b.at(0, j);
+  const int64_t left_row = a.row_step * kWidth<T>, right_col = b.col_step * kWidth<T>;
+  for (int64_t k = 0; k < a.cols; ++k, left += a.col_step * kWidth<T>, right += b.row_step * kWidth<T>) {
+    Vec<T> row[Cols];
+#pragma GCC unroll 4
+    for (int y = 0; y < Cols; ++y) row[y] = load(right + y * right_col);
+#pragma GCC unroll 4
+    for (int x = 0; x < Rows; ++x) {
+      const Vec<T> element = load(left + x * left_row);
+#pragma GCC unroll 4
+      for (int y = 0; y < Cols; ++y) sums[x][y] = fma(element, row[y], sums[x][y]);
+    }
+  }
 }
 
 // y = A x, vectors of a.cols and a.rows numbers a lane.

@@ -78,6 +78,10 @@ typedef struct kr_backend {
   /* u and v may be NULL, both or none. */
   kr_code (*svd)(const kr_call* call, const kr_svd_options* options, const kr_batch* a, const kr_batch* s,
                  const kr_batch* u, const kr_batch* v, kr_report* reports);
+  kr_code (*triangular_solve)(const kr_call* call, const kr_triangular_solve_options* options, const kr_batch* t,
+                              const kr_batch* b, const kr_batch* x, kr_report* reports);
+  kr_code (*norm_estimate)(const kr_call* call, const kr_norm_estimate_options* options, const kr_batch* a,
+                           const kr_batch* values, kr_report* reports);
 } kr_backend;
 
 /* Exported by plugins under this name; NULL where want_abi is not served. */

@@ -263,6 +263,27 @@ typedef kr_cholesky_options kr_spd_inverse_options;
 typedef kr_cholesky_options kr_spd_solve_options;
 
 /*
+ * triangular_solve: op(T) X = alpha B (side = KR_SIDE_LEFT) or X op(T) = alpha B (KR_SIDE_RIGHT), T n x n triangular.
+ * Shapes: t n x n; b and x n x k (LEFT) or k x n (RIGHT); x may be the very same descriptor as b. Of T only the
+ * triangle that `upper` names counts, and with unit_diagonal only what lies off its diagonal. Failures:
+ * KR_STATUS_SINGULAR for a zero on the diagonal; a non-finite element of that triangle or of B; KR_STATUS_OVERFLOW
+ * where a solution, alpha B or a 1 / t_ii is beyond the range. A failed matrix leaves x as it was. Bound: |op(T) X -
+ * alpha B| <= 2 (n + 4) ulp |op(T)| |X|, elementwise. Report: residual = |sum_j +- (op(T) x_j - alpha b_j) / (|T|_F
+ * |x_j|_2 + |alpha b_j|_2)|_2 over the right-hand sides j, with random signs: for one of them its own residual, for
+ * more their root sum of squares, estimated. In f64. condition = max|t_ii| / min|t_ii|, a lower bound of that of T.
+ * Cost: n^2 k flop. Memory a thread, in elements: n^2 + n k for a matrix alone, n (n + 2 k + 1) for each of the
+ * matrices that share vectors. Source: substitution, Golub and Van Loan, 3.1; its error: Higham, Accuracy and
+ * Stability, theorem 8.5.
+ */
+typedef struct kr_triangular_solve_options {
+  int32_t side; /* kr_side */
+  int32_t upper;
+  int32_t transpose; /* op(T) = T^T */
+  int32_t unit_diagonal;
+  double alpha; /* 0 stands for 1 */
+} kr_triangular_solve_options;
+
+/*
  * qr: A = Q R with orthonormal columns of Q, R upper triangular (trapezoidal) with a diagonal >= 0.
  * Shapes: a m x n, l = min(m, n); q m x l and r l x n, or (complete) q m x m and r m x n; one of q and r may be NULL.
  * Any rank and any scale. Where the columns of A are independent (m >= n) Q and R are unique.
@@ -303,6 +324,34 @@ typedef struct kr_qr_options {
 typedef struct kr_svd_options {
   int32_t reserved[2];
 } kr_svd_options;
+
+/*
+ * norm_estimate: a norm of every matrix.
+ * Shapes: a m x n; values 1 x 1.
+ *   SPECTRAL        an upper bound of sigma_max, at most 2.5 % above: no starting vector, no chance
+ *   SPECTRAL_LOWER  a lower bound of sigma_max: `iterations` steps (0 stands for 4) of power iteration on A^T A from
+ * its longest row, |A x|_2 / |x|_2 for the last x; exact for rank one. Never above sigma_max beyond rounding FROBENIUS
+ * sqrt(sum a_ij^2) ONE, INFINITY   the largest sum of magnitudes of a column, of a row MAX             max |a_ij| Any
+ * scale. 0 for A = 0 and empty matrices. Failures: a non-finite element; KR_STATUS_OVERFLOW where the norm does. Bound,
+ * relative: FROBENIUS, ONE, INFINITY 2 ulp in f32, (m + n) ulp in f64; MAX exact; rounding moves the other two by up to
+ * 8 (m + n) ulp, but never SPECTRAL below sigma_max. Report: iterations = squarings of A A^T or steps; nothing is
+ * measured. Cost: one pass over A; SPECTRAL_LOWER two a step; SPECTRAL, s = min(m, n): m n s flop and s^3 for each of 0
+ * to 7 squarings. Memory a thread, in elements: m n + 3 s^2 for SPECTRAL, else O(m + n). Source: power traces,
+ * native/cpu/lambda_max.cpp; Golub and Van Loan, 2.3 and 8.2.1.
+ */
+typedef enum kr_norm {
+  KR_NORM_SPECTRAL = 0,
+  KR_NORM_SPECTRAL_LOWER = 1,
+  KR_NORM_FROBENIUS = 2,
+  KR_NORM_ONE = 3,
+  KR_NORM_INFINITY = 4,
+  KR_NORM_MAX = 5,
+} kr_norm;
+
+typedef struct kr_norm_estimate_options {
+  int32_t kind;       /* kr_norm */
+  int32_t iterations; /* of SPECTRAL_LOWER, at most 1000 */
+} kr_norm_estimate_options;
 
 /*
  * kron_apply: Y = op(A) X op(B), the product of op(A) (x) op(B)^T with X: A m x m, B n x n, X and Y m x n.

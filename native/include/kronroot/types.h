@@ -63,6 +63,8 @@ typedef enum kr_status {
   KR_STATUS_OVERFLOW = 20,
   /* Not computed, because the call was cancelled. */
   KR_STATUS_CANCELLED = 21,
+  /* A triangular matrix has a zero on its diagonal, its index in kr_report.detail. */
+  KR_STATUS_SINGULAR = 22,
 } kr_status;
 
 /* The algorithm that produced an answer; also what the method field of options asks for (0 = planner). */

@@ -342,3 +342,32 @@ TEST("svd: shapes, and vectors both or none") {
   EXPECT_REFUSED(KR_BAD_SHAPE, "v", "NULL", check_svd(call, nullptr, &a, &s, &u, nullptr));
   EXPECT_REFUSED(KR_BAD_ALIAS, "u", "apart from a", check_svd(call, nullptr, &a, &s, &a, &v));
 }
+
+TEST("triangular_solve: sides, shapes and aliasing") {
+  Batch<float> t(1, 3, 3), b(1, 3, 5), x(1, 3, 5), wide(1, 5, 3), y(1, 5, 3);
+  kr_triangular_solve_options options{};
+  EXPECT_ACCEPTED(check_triangular_solve(call, nullptr, &t, &b, &x));
+  EXPECT_ACCEPTED(check_triangular_solve(call, nullptr, &t, &b, &b));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "t", "square", check_triangular_solve(call, nullptr, &b, &b, &x));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "b", "expected 3 rows (rows of t), got 5",
+                 check_triangular_solve(call, nullptr, &t, &wide, &y));
+  EXPECT_REFUSED(KR_BAD_ALIAS, "x", "apart from t", check_triangular_solve(call, nullptr, &t, &t, &t));
+  options.side = KR_SIDE_RIGHT;
+  EXPECT_ACCEPTED(check_triangular_solve(call, &options, &t, &wide, &y));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "b", "expected 3 cols (rows of t), got 5",
+                 check_triangular_solve(call, &options, &t, &b, &x));
+  options.side = 2;
+  EXPECT_REFUSED(KR_BAD_OPTION, "side", "got 2", check_triangular_solve(call, &options, &t, &b, &x));
+  options = {KR_SIDE_LEFT, 0, 0, 0, infinity};
+  EXPECT_REFUSED(KR_BAD_OPTION, "alpha", "inf", check_triangular_solve(call, &options, &t, &b, &x));
+}
+
+TEST("norm_estimate: kinds and shapes") {
+  Batch<float> a(1, 3, 5), value(1, 1, 1), row(1, 1, 3);
+  EXPECT_ACCEPTED(check_norm_estimate(call, nullptr, &a, &value));
+  EXPECT_REFUSED(KR_BAD_SHAPE, "values", "expected 1 cols", check_norm_estimate(call, nullptr, &a, &row));
+  kr_norm_estimate_options options{6, 0};
+  EXPECT_REFUSED(KR_BAD_OPTION, "kind", "got 6", check_norm_estimate(call, &options, &a, &value));
+  options = {KR_NORM_SPECTRAL_LOWER, 1001};
+  EXPECT_REFUSED(KR_BAD_OPTION, "iterations", "got 1001", check_norm_estimate(call, &options, &a, &value));
+}

@@ -57,7 +57,7 @@ TEST("table: ABI, size, and every op is there") {
   EXPECT(backend().matmul && backend().gram && backend().eigh && backend().inverse_root && backend().orthogonalize);
   EXPECT(backend().cholesky && backend().spd_inverse && backend().spd_solve && backend().kron_apply);
   EXPECT(backend().elementwise_update && backend().reduce && backend().mode_product && backend().kron_solve);
-  EXPECT(backend().qr && backend().svd);
+  EXPECT(backend().qr && backend().svd && backend().triangular_solve && backend().norm_estimate);
 }
 
 TEST("open: threads from the option, else KRONROOT_THREADS, else the cores") {

@@ -23,7 +23,7 @@ TEST("table: complete") {
   EXPECT(reference.matmul && reference.gram && reference.eigh && reference.inverse_root && reference.orthogonalize);
   EXPECT(reference.cholesky && reference.spd_inverse && reference.spd_solve && reference.kron_apply);
   EXPECT(reference.elementwise_update && reference.reduce && reference.mode_product && reference.kron_solve);
-  EXPECT(reference.qr && reference.svd);
+  EXPECT(reference.qr && reference.svd && reference.triangular_solve && reference.norm_estimate);
 }
 
 TEST("device: open, info, memory, close") {
@@ -81,6 +81,7 @@ TEST("cancellation reaches every op, and ops without reports say it by their cod
   EXPECT(reference.kron_apply(call.get(), nullptr, &a, &a, &a, &x) == KR_CANCELLED);
   EXPECT(reference.qr(call.get(), nullptr, &a, nullptr, &x, nullptr) == KR_CANCELLED);
   EXPECT(reference.svd(call.get(), nullptr, &a, &values, nullptr, nullptr, nullptr) == KR_CANCELLED);
+  EXPECT(reference.triangular_solve(call.get(), nullptr, &a, &a, &x, nullptr) == KR_CANCELLED);
   for (float each : x.data()) EXPECT(each == 3);
   EXPECT(values(0, 0) == 3 && values(1, 0) == 3);
 }

@@ -1,4 +1,4 @@
-// qr and svd of the reference on numbers worked out by hand.
+// qr, svd, triangular_solve and norm_estimate of the reference on numbers worked out by hand.
 #include <cmath>
 
 #include "../batch.hpp"
@@ -91,4 +91,36 @@ TEST("svd: rank one completes its vectors; failures leave the outputs") {
   EXPECT(reference.svd(call.get(), nullptr, &a, &s, nullptr, nullptr, &report) == KR_OK);
   EXPECT(report.status == KR_STATUS_NON_FINITE_INPUT);
   EXPECT_NEAR(s(0, 0), 2, 1e-15);
+}
+
+TEST("triangular_solve: by hand, from both sides") {
+  Call call;
+  Batch<double> t{{2, 99}, {1, 4}}, b{{2, 4}, {9, 6}}, x(1, 2, 2);
+  kr_report report;
+  // 2 x = 2, x + 4 y = 9; the upper element is not read.
+  EXPECT(reference.triangular_solve(call.get(), nullptr, &t, &b, &x, &report) == KR_OK);
+  EXPECT(report.status == KR_STATUS_OK && report.condition == 2 && report.residual < 1e-15);
+  EXPECT(x(0, 0) == 1 && x(1, 0) == 2 && x(0, 1) == 2 && x(1, 1) == 1);
+  // X T^T = 2 B: x_0 from 2 x_0 = 2 b_0, then x_0 + 4 x_1 = 2 b_1.
+  const kr_triangular_solve_options right{KR_SIDE_RIGHT, 0, 1, 0, 2};
+  EXPECT(reference.triangular_solve(call.get(), &right, &t, &b, &x, &report) == KR_OK);
+  EXPECT(x(0, 0) == 2 && x(0, 1) == 1.5 && x(1, 0) == 9 && x(1, 1) == 0.75);
+  // Unit upper: x_1 = b_1, x_0 = b_0 - 99 b_1.
+  const kr_triangular_solve_options unit{KR_SIDE_LEFT, 1, 0, 1, 0};
+  EXPECT(reference.triangular_solve(call.get(), &unit, &t, &b, &x, &report) == KR_OK);
+  EXPECT(x(1, 0) == 9 && x(0, 0) == 2 - 99 * 9 && report.condition == 1);
+  t(1, 1) = 0;
+  EXPECT(reference.triangular_solve(call.get(), nullptr, &t, &b, &x, &report) == KR_OK);
+  EXPECT(report.status == KR_STATUS_SINGULAR && report.detail == 1 && x(1, 0) == 9);
+}
+
+TEST("norm_estimate: by hand") {
+  Call call;
+  Batch<double> a{{3, 0}, {-4, 0}, {0, 2}}, value(1, 1, 1);
+  const double expected[] = {5, 5, std::sqrt(29.0), 7, 4, 4};
+  for (int32_t kind = 0; kind < 6; ++kind) {
+    const kr_norm_estimate_options options{kind, 0};
+    EXPECT(reference.norm_estimate(call.get(), &options, &a, &value, nullptr) == KR_OK);
+    EXPECT_NEAR(value(0, 0), expected[kind], 1e-15);
+  }
 }
