@@ -12,9 +12,11 @@ import {
   matmul,
   modeProduct,
   orthogonalize,
+  qr,
   reduce,
   spdInverse,
   spdSolve,
+  svd,
 } from '../lib/index.js'
 import { graded, Random, typed } from '../test/matrices/zoo.js'
 import type { Context } from './contest.js'
@@ -52,7 +54,7 @@ function calls(device: Device, mlMatrix: MlMatrixPeer | undefined): Call[] {
   const { data } = graded(n, 10, { dtype: 'f32', random: new Random(1) })
   const numbers = typed('f32', data)
   const a = device.tensor(numbers, [n, n])
-  const out = device.empty([n, n])
+  const [out, right, values] = [device.empty([n, n]), device.empty([n, n]), device.empty([n])]
   const into = new Float32Array(n * n)
   const basis = eigh(a)
   const update = { gradient: into, w: into.slice(), fromGradient: 1, lr: 0.1 }
@@ -83,10 +85,13 @@ function calls(device: Device, mlMatrix: MlMatrixPeer | undefined): Call[] {
     {
       op: 'eigh',
       ...against(
-        () => disposed(eigh(a)),
+        () => eigh(a, { out: { values, vectors: out } }),
         (m, module) => module.eigh(m),
       ),
     },
+    { op: 'eigh, fresh outputs', ...alone(() => disposed(eigh(a))) },
+    { op: 'qr', ...alone(() => qr(a, { out: { q: out, r: right } })) },
+    { op: 'svd', ...alone(() => svd(a, { out: { s: values, u: out, v: right } })) },
     {
       op: 'inverseRoot',
       ...against(

@@ -3,7 +3,7 @@ import type { Tensor } from '../tensor.js'
 import { type Abortable, checkOptions, operation } from './operation.js'
 import { checkedChoice, checkedFlag, checkedNumber, checkedOnFailure, type OnFailure } from './options.js'
 import type { Report } from './report.js'
-import { checkedBatch, checkedMatrix, checkOut, checkSquare, type Named, rows } from './shapes.js'
+import { checkedBatch, checkedMatrix, checkedOutputs, checkOut, checkSquare, type Named, rows } from './shapes.js'
 
 /**
  * An eigenbasis of an earlier, similar matrix, brought up to date instead of computed anew. `basis` has the shape of `a` and
@@ -14,8 +14,8 @@ import { checkedBatch, checkedMatrix, checkOut, checkSquare, type Named, rows } 
  * - 'iterate': one step of orthogonal iteration, Q <- qr(A Q), as SOAP does it ('orthogonal-iteration').
  *
  * `report.residual` tells how good the result is: about |A V - V diag(w)|_F / |A|_F. A basis that is not orthonormal (zeros
- * before the first step, say) is not used: A is decomposed. A failed matrix leaves its basis alone under `onFailure:
- * 'throw'`; the NaN of 'nan' lead to a decomposition the next time.
+ * before the first step, say) is not used: A is decomposed. A failed matrix leaves its basis alone under `onFailure`
+ * 'throw' and 'keep' (with `out.values`); the NaN of 'nan' lead to a decomposition the next time.
  */
 export interface EighRefresh {
   readonly otherwise: 'decompose' | 'iterate'
@@ -29,8 +29,13 @@ export interface EighOptions {
   readonly vectors?: boolean | undefined
   /** Starts from the eigenbasis of an earlier matrix. */
   readonly refresh?: EighRefresh | undefined
-  /** What the outputs of a failed matrix hold. Default 'nan'. */
-  readonly onFailure?: Exclude<OnFailure, 'keep'> | undefined
+  /**
+   * Where the outputs go: values `[..., n]`, and vectors `[..., n, n]` if they are computed, but not with `refresh`, whose
+   * basis they overwrite. Default: fresh tensors.
+   */
+  readonly out?: { readonly values: Tensor; readonly vectors?: Tensor | undefined } | undefined
+  /** What the outputs of a failed matrix hold. Default 'nan', with `out` 'keep'. */
+  readonly onFailure?: OnFailure | undefined
 }
 
 export interface Eigh {
@@ -59,25 +64,27 @@ export interface EighResult {
  * `refresh` halves the time on a matrix whose eigenvectors changed too little to matter.
  * Source: Householder reduction, implicit QL and divide and conquer, Golub and Van Loan, Matrix Computations, 8.3 and 8.4.
  *
- * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_OPTION, ERR_DISPOSED, ERR_OUT_OF_MEMORY, ERR_NOT_CONVERGED
+ * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_ALIAS, ERR_DISPOSED, ERR_OUT_OF_MEMORY,
+ *   ERR_NOT_CONVERGED
  */
 export const eigh: Eigh = operation('eigh', 1, (a: Tensor, options: EighOptions) => {
-  checkOptions('eigh', options, ['vectors', 'refresh', 'onFailure'])
+  checkOptions('eigh', options, ['vectors', 'refresh', 'out', 'onFailure'])
   const input = checkedMatrix('eigh', 'a', a)
   checkSquare('eigh', input)
   const wanted = checkedFlag('eigh', 'vectors', options.vectors ?? true)
   const refresh = checkedRefresh(options.refresh, input, wanted)
-  const onFailure = checkedOnFailure('eigh', options.onFailure, false)
-  const batch = checkedBatch('eigh', [input])
+  const { out } = options
+  const shapes = {
+    values: [...checkedBatch('eigh', [input]), rows(input)],
+    vectors: wanted && refresh.basis === undefined ? a.shape : null,
+  }
+  const [values, vectors] = checkedOutputs('eigh', out, shapes, input)
   return {
     on: a,
     inputs: [a],
-    outputs: [
-      { shape: [...batch, rows(input)], dtype: a.dtype },
-      refresh.basis ?? (wanted ? { shape: a.shape, dtype: a.dtype } : null),
-    ],
+    outputs: [values!, refresh.basis ?? vectors!],
     options: refresh.native,
-    onFailure,
+    onFailure: checkedOnFailure('eigh', options.onFailure, out !== undefined),
     result: ([values, vectors], report) => ({ values: values!, vectors: vectors ?? undefined, report: report! }),
   }
 })

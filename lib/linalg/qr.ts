@@ -2,7 +2,7 @@ import type { Tensor } from '../tensor.js'
 import { type Abortable, checkOptions, operation } from './operation.js'
 import { checkedChoice, checkedOnFailure, type OnFailure } from './options.js'
 import type { Report } from './report.js'
-import { checkedBatch, checkedMatrix, cols, rows } from './shapes.js'
+import { checkedBatch, checkedMatrix, checkedOutputs, cols, rows } from './shapes.js'
 
 export interface QrOptions {
   /**
@@ -10,8 +10,10 @@ export interface QrOptions {
    * 'r': R as in 'reduced', no Q.
    */
   readonly mode?: 'reduced' | 'complete' | 'r' | undefined
-  /** What the outputs of a failed matrix hold. Default 'nan'. */
-  readonly onFailure?: Exclude<OnFailure, 'keep'> | undefined
+  /** Where the outputs go, of the shapes that `mode` gives; no q with `mode: 'r'`. Default: fresh tensors. */
+  readonly out?: { readonly q?: Tensor | undefined; readonly r: Tensor } | undefined
+  /** What the outputs of a failed matrix hold. Default 'nan', with `out` 'keep'. */
+  readonly onFailure?: OnFailure | undefined
 }
 
 export interface Qr {
@@ -40,25 +42,27 @@ const modes = { reduced: 0, complete: 1, r: 2 } as const
  * 4 l^2 (max(m, n) - l / 3) flop.
  * Source: Golub and Van Loan, Matrix Computations, 5.2.
  *
- * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_OPTION, ERR_DISPOSED, ERR_OUT_OF_MEMORY, ERR_NOT_CONVERGED
+ * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_ALIAS, ERR_DISPOSED, ERR_OUT_OF_MEMORY,
+ *   ERR_NOT_CONVERGED
  */
 export const qr: Qr = operation('qr', 1, (a: Tensor, options: QrOptions) => {
-  checkOptions('qr', options, ['mode', 'onFailure'])
+  checkOptions('qr', options, ['mode', 'out', 'onFailure'])
   const input = checkedMatrix('qr', 'a', a)
   const mode = checkedChoice('qr', 'mode', options.mode ?? 'reduced', modes)
-  const onFailure = checkedOnFailure('qr', options.onFailure, false)
   const batch = checkedBatch('qr', [input])
   const complete = mode === modes.complete
   const inner = complete ? rows(input) : Math.min(rows(input), cols(input))
+  const { out } = options
+  const shapes = {
+    q: mode === modes.r ? null : [...batch, rows(input), inner],
+    r: [...batch, inner, cols(input)],
+  }
   return {
     on: a,
     inputs: [a],
-    outputs: [
-      mode === modes.r ? null : { shape: [...batch, rows(input), inner], dtype: a.dtype },
-      { shape: [...batch, inner, cols(input)], dtype: a.dtype },
-    ],
+    outputs: checkedOutputs('qr', out, shapes, input),
     options: [complete ? 1 : 0],
-    onFailure,
+    onFailure: checkedOnFailure('qr', options.onFailure, out !== undefined),
     result: ([q, r], report) => ({ q: q ?? undefined, r: r!, report: report! }),
   }
 })

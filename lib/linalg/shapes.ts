@@ -1,6 +1,7 @@
 // Checks of the operands of an op, before any work: class, device, dtype, shape, aliasing.
-import { KronrootError, shown } from '../errors.js'
+import { checkFields, KronrootError, shown } from '../errors.js'
 import { Tensor } from '../tensor.js'
+import type { Output } from './operation.js'
 
 /** An operand with the name it has in messages. */
 export interface Named {
@@ -125,4 +126,36 @@ export function checkOut(
       throw new KronrootError('ERR_ALIAS', `${op}: ${name} must not be ${input.name}`)
     }
   }
+}
+
+/**
+ * The outputs of an op that has several, in the order of `shapes`: fresh ones, or those of `out`, which has a tensor for every
+ * shape and none where the shape is null (not an output of this call). All are checked by {@link checkOut}, and no two are
+ * one tensor. Else also ERR_OPTION.
+ */
+export function checkedOutputs(
+  op: string,
+  out: object | undefined,
+  shapes: Readonly<Record<string, readonly number[] | null>>,
+  input: Named,
+): Output[] {
+  const names = Object.keys(shapes)
+  if (out === undefined) {
+    return names.map((name) => (shapes[name] ? { shape: shapes[name], dtype: input.tensor.dtype } : null))
+  }
+  checkFields(`${op}: out`, out, names)
+  const given = out as Readonly<Record<string, Tensor | undefined>>
+  const before: Named[] = [input]
+  return names.map((name) => {
+    const tensor = given[name]
+    const shape = shapes[name]
+    const what = `out.${name}`
+    if (shape) {
+      checkOut(op, tensor, shape, before, [], what)
+      before.push({ name: what, tensor: tensor! })
+      return tensor!
+    }
+    if (tensor === undefined) return null
+    throw new KronrootError('ERR_OPTION', `${op}: ${what} is not an output of this call`)
+  })
 }

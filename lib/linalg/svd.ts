@@ -2,13 +2,15 @@ import type { Tensor } from '../tensor.js'
 import { type Abortable, checkOptions, operation } from './operation.js'
 import { checkedFlag, checkedOnFailure, type OnFailure } from './options.js'
 import type { Report } from './report.js'
-import { checkedBatch, checkedMatrix, cols, rows } from './shapes.js'
+import { checkedBatch, checkedMatrix, checkedOutputs, cols, rows } from './shapes.js'
 
 export interface SvdOptions {
   /** Whether singular vectors are computed. Default true. */
   readonly vectors?: boolean | undefined
-  /** What the outputs of a failed matrix hold. Default 'nan'. */
-  readonly onFailure?: Exclude<OnFailure, 'keep'> | undefined
+  /** Where the outputs go, of the shapes of {@link SvdResult}; no u and v with `vectors: false`. Default: fresh tensors. */
+  readonly out?: { readonly s: Tensor; readonly u?: Tensor | undefined; readonly v?: Tensor | undefined } | undefined
+  /** What the outputs of a failed matrix hold. Default 'nan', with `out` 'keep'. */
+  readonly onFailure?: OnFailure | undefined
 }
 
 export interface Svd {
@@ -38,22 +40,27 @@ export interface SvdResult {
  * and z; `condition` is s_1 / s_l. A non-finite element is the failure 'non_finite_input'.
  * Source: one-sided Jacobi, Hestenes 1958; Golub and Van Loan, Matrix Computations, 8.6.3.
  *
- * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_OPTION, ERR_DISPOSED, ERR_OUT_OF_MEMORY, ERR_NOT_CONVERGED
+ * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_OPTION, ERR_ALIAS, ERR_DISPOSED, ERR_OUT_OF_MEMORY,
+ *   ERR_NOT_CONVERGED
  */
 export const svd: Svd = operation('svd', 1, (a: Tensor, options: SvdOptions) => {
-  checkOptions('svd', options, ['vectors', 'onFailure'])
+  checkOptions('svd', options, ['vectors', 'out', 'onFailure'])
   const input = checkedMatrix('svd', 'a', a)
   const wanted = checkedFlag('svd', 'vectors', options.vectors ?? true)
-  const onFailure = checkedOnFailure('svd', options.onFailure, false)
   const batch = checkedBatch('svd', [input])
   const shorter = Math.min(rows(input), cols(input))
-  const vectors = (side: number) => (wanted ? { shape: [...batch, side, shorter], dtype: a.dtype } : null)
+  const { out } = options
+  const shapes = {
+    s: [...batch, shorter],
+    u: wanted ? [...batch, rows(input), shorter] : null,
+    v: wanted ? [...batch, cols(input), shorter] : null,
+  }
   return {
     on: a,
     inputs: [a],
-    outputs: [{ shape: [...batch, shorter], dtype: a.dtype }, vectors(rows(input)), vectors(cols(input))],
+    outputs: checkedOutputs('svd', out, shapes, input),
     options: [],
-    onFailure,
+    onFailure: checkedOnFailure('svd', options.onFailure, out !== undefined),
     result: ([s, u, v], report) => ({ s: s!, u: u ?? undefined, v: v ?? undefined, report: report! }),
   }
 })

@@ -35,11 +35,104 @@ const two = device.empty([2, 2, 2])
 const three = device.empty([3, 2, 2])
 const gone = device.empty([2, 2])
 gone.dispose()
+const goneVector = device.empty([2])
+goneVector.dispose()
 const as = <T>(value: unknown) => value as T
 
 type Case = readonly [name: string, call: () => unknown, code: ErrorCode, message: string]
 
+// `out` of the ops that have several outputs.
+const several: readonly Case[] = [
+  [
+    'a tensor as out of eigh',
+    () => eigh(square, { out: as(vector) }),
+    'ERR_OPTION',
+    "eigh: out: there is no option 'device'; there are values, vectors",
+  ],
+  ['null as out', () => qr(square, { out: as(null) }), 'ERR_OPTION', 'qr: out: options must be an object, got null'],
+  [
+    'out without one of the outputs',
+    () => eigh(square, { out: { values: vector } }),
+    'ERR_ARGUMENT',
+    'eigh: out.vectors must be a Tensor, got undefined',
+  ],
+  [
+    'out.values of another shape',
+    () => eigh(square, { vectors: false, out: { values: device.empty([3]) } }),
+    'ERR_SHAPE',
+    'eigh: out.values has the shape [3], the result [2]',
+  ],
+  [
+    'out.values as a matrix',
+    () => eigh(square, { vectors: false, out: { values: device.empty([1, 2]) } }),
+    'ERR_SHAPE',
+    'eigh: out.values has the shape [1, 2], the result [2]',
+  ],
+  [
+    'vectors that were not asked for',
+    () => eigh(square, { vectors: false, out: { values: vector, vectors: double } }),
+    'ERR_OPTION',
+    'eigh: out.vectors is not an output of this call',
+  ],
+  [
+    'vectors beside the basis of a refresh',
+    () => {
+      const [basis, vectors] = [device.empty([2, 2]), device.empty([2, 2])]
+      eigh(square, { refresh: { otherwise: 'iterate', basis }, out: { values: vector, vectors } })
+    },
+    'ERR_OPTION',
+    'eigh: out.vectors is not an output of this call',
+  ],
+  [
+    'eigh over a',
+    () => eigh(square, { out: { values: vector, vectors: square } }),
+    'ERR_ALIAS',
+    'eigh: out.vectors must not be a',
+  ],
+  [
+    'one tensor as q and r',
+    () => {
+      const both = device.empty([2, 2])
+      qr(square, { out: { q: both, r: both } })
+    },
+    'ERR_ALIAS',
+    'qr: out.r must not be out.q',
+  ],
+  ['an r of f64', () => qr(square, { mode: 'r', out: { r: double } }), 'ERR_DTYPE', 'qr: out.r is f64, a is f32'],
+  [
+    'q with r alone',
+    () => qr(square, { mode: 'r', out: { q: device.empty([2, 2]), r: device.empty([2, 2]) } }),
+    'ERR_OPTION',
+    'qr: out.q is not an output of this call',
+  ],
+  [
+    'an s that was disposed',
+    () => svd(square, { vectors: false, out: { s: goneVector } }),
+    'ERR_DISPOSED',
+    'svd: out.s was disposed',
+  ],
+  [
+    'an s on another device',
+    () => svd(square, { vectors: false, out: { s: other.empty([2]) } }),
+    'ERR_ARGUMENT',
+    'svd: out.s is on another device than a',
+  ],
+  [
+    'a v of the transposed shape',
+    () => svd(wide, { out: { s: vector, u: device.empty([2, 2]), v: device.empty([2, 3]) } }),
+    'ERR_SHAPE',
+    'svd: out.v has the shape [2, 3], the result [3, 2]',
+  ],
+  [
+    'keep without out',
+    () => qr(square, { onFailure: 'keep' }),
+    'ERR_OPTION',
+    "qr: onFailure 'keep' needs out, a fresh output has nothing to keep",
+  ],
+]
+
 const cases: readonly Case[] = [
+  ...several,
   [
     'a typed array for a tensor',
     () => matmul(as(new Float32Array(4)), square),
@@ -92,7 +185,7 @@ const cases: readonly Case[] = [
     "qr: mode must be one of 'reduced', 'complete', 'r'",
   ],
   ['vectors of svd', () => svd(wide, { vectors: as(1) }), 'ERR_OPTION', 'svd: vectors must be true or false, got 1'],
-  ['an option svd does not have', () => svd(wide, as({ out: square })), 'ERR_OPTION', "svd: there is no option 'out'"],
+  ['an option svd does not have', () => svd(wide, as({ full: true })), 'ERR_OPTION', "svd: there is no option 'full'"],
   [
     'triangularSolve with a rectangle',
     () => triangularSolve(wide, square),
