@@ -212,6 +212,8 @@ struct Kernels {
   void (*axpy)(int64_t n, T alpha, const T* x, T* y);
   // The same with y in f64: one row of a transposed matrix-vector product in f64.
   void (*axpy_wide)(int64_t n, double alpha, const T* x, double* y);
+  // y += sum of alpha_i times row i of x: a transposed matrix-vector product in f64.
+  void (*axpy_rows_wide)(int64_t rows, int64_t n, const double* alpha, const T* x, int64_t stride, double* y);
   // to[j][i] = from[i][j] for 0 <= i < rows, 0 <= j < cols; the two do not overlap.
   void (*transpose)(int64_t rows, int64_t cols, const T* from, int64_t from_stride, T* to, int64_t to_stride);
 };

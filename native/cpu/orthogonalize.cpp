@@ -74,25 +74,26 @@ void fill_rows(const Matrix<T>& x, T value) {
 // element of X is.
 template <typename T>
 double partial_isometry_residual(const Kernels<T>& kernels, int64_t m, int64_t n, const T* x) {
+  // A few rows of X serve the end of G z and the beginning of G (G z) while they are in the cache.
+  constexpr int64_t kRows = 8;
   Scratch scratch;
+  double* z = scratch.take<double>(m);
   double* once = scratch.take<double>(m);
   double* row = scratch.take<double>(n);
   double* next_row = scratch.take<double>(n);
+  for (int64_t i = 0; i < m; ++i) z[i] = random_sign(probe_stream, static_cast<uint64_t>(i));
   std::fill_n(row, n, 0.0);
-  for (int64_t i = 0; i < m; ++i) {
-    kernels.axpy_wide(n, random_sign(probe_stream, static_cast<uint64_t>(i)), x + i * n, row);
-  }
-  // A row of X serves the end of G z and the beginning of G (G z) while it is in the cache.
+  kernels.axpy_rows_wide(m, n, z, x, n, row);
   std::fill_n(next_row, n, 0.0);
-  for (int64_t i = 0; i < m; ++i) {
-    once[i] = kernels.dot_wide(n, x + i * n, row);
-    kernels.axpy_wide(n, once[i], x + i * n, next_row);
+  for (int64_t i = 0; i < m; i += kRows) {
+    const int64_t count = std::min(kRows, m - i);
+    kernels.dot_rows_wide(count, n, x + i * n, n, row, once + i);
+    kernels.axpy_rows_wide(count, n, once + i, x + i * n, n, next_row);
   }
+  double* twice = z;
+  kernels.dot_rows_wide(m, n, x, n, next_row, twice);
   double squares = 0;
-  for (int64_t i = 0; i < m; ++i) {
-    const double difference = kernels.dot_wide(n, x + i * n, next_row) - once[i];
-    squares += difference * difference;
-  }
+  for (int64_t i = 0; i < m; ++i) squares += (twice[i] - once[i]) * (twice[i] - once[i]);
   return std::sqrt(squares / static_cast<double>(m));
 }
 
@@ -147,32 +148,45 @@ void read_wide(const Kernels<T>& kernels, const Matrix<T>& a, T largest, T* x) {
 }
 
 // X (m x n, stride n) = the image of A or, where that is tall, A^T, by products of rounded operands.
-kr_report run_rounded(const Orthogonalization& op, const Matrix<float>& a, float largest, float* x) {
+kr_report run_rounded(const Orthogonalization& op, const Matrix<float>& a, double squares, float* x) {
   const Kernels<float>& kernels = op.kernels.f32;
-  const bool tall = a.rows > a.cols;
   Bf16Source source{.rows = std::min(a.rows, a.cols), .cols = std::max(a.rows, a.cols)};
   if (op.scales_rows) {
-    read_wide(kernels, a, largest, x);
+    read_wide(kernels, a, largest_magnitude(kernels, a), x);
     divide_by_row_sums(kernels, op.safety, source.rows, source.cols, x);
     source.s = x;
     source.stride = source.cols;
   } else {
-    double squares = 0;
-    for (int64_t i = 0; i < a.rows; ++i) squares += kernels.dot(a.cols, &a(i, 0), &a(i, 0));
     source.factor = static_cast<float>(std::frexp(1 / (op.safety * std::sqrt(squares)), &source.exponent));
     source.s = a.data;
     source.stride = a.stride;
-    source.transpose = tall;
+    source.transpose = a.rows > a.cols;
   }
   return iterated(op, newton_schulz_bf16(*op.rounded, op.steps, source, x, op.cancel));
 }
 
 template <typename T>
-kr_report run(const Orthogonalization& op, const Matrix<T>& a, T largest, T* x) {
+bool is_rounded(const Orthogonalization& op) {
+  return std::is_same_v<T, float> && op.rounded != nullptr;
+}
+
+// What tells whether A has a polar factor, not finite where an element is not and 0 only for A = 0: the largest
+// magnitude; for products of rounded operands |A|_F^2, which cannot over- or underflow in f64.
+template <typename T>
+double size_of(const Orthogonalization& op, const Matrix<T>& a) {
+  const Kernels<T>& kernels = kernels_of<T>(op.kernels);
+  if (!is_rounded<T>(op)) return static_cast<double>(largest_magnitude(kernels, a));
+  double squares = 0;
+  for (int64_t i = 0; i < a.rows; ++i) squares += kernels.dot(a.cols, &a(i, 0), &a(i, 0));
+  return squares;
+}
+
+template <typename T>
+kr_report run(const Orthogonalization& op, const Matrix<T>& a, double size, T* x) {
   if constexpr (std::is_same_v<T, float>) {
-    if (op.rounded != nullptr) return run_rounded(op, a, largest, x);
+    if (is_rounded<T>(op)) return run_rounded(op, a, size, x);
   }
-  read_wide(kernels_of<T>(op.kernels), a, largest, x);
+  read_wide(kernels_of<T>(op.kernels), a, static_cast<T>(size), x);
   const int64_t m = std::min(a.rows, a.cols), n = std::max(a.rows, a.cols);
   return op.method == KR_METHOD_POLAR ? run_polar(op, m, n, x) : run_newton_schulz(op, m, n, x);
 }
@@ -180,19 +194,19 @@ kr_report run(const Orthogonalization& op, const Matrix<T>& a, T largest, T* x) 
 template <typename T>
 kr_report orthogonalize_one(const Orthogonalization& op, const Matrix<T>& a, const Matrix<T>& out) {
   if (a.rows == 0 || a.cols == 0) return answered(KR_METHOD_DIRECT);
-  const Kernels<T>& kernels = kernels_of<T>(op.kernels);
-  const T largest = largest_magnitude(kernels, a);
-  if (!std::isfinite(largest)) return failed(KR_STATUS_NON_FINITE_INPUT);
-  if (largest == 0) {
+  const double size = size_of(op, a);
+  if (!std::isfinite(size)) return failed(KR_STATUS_NON_FINITE_INPUT);
+  if (size == 0) {
     fill_rows(out, T{0});
     kr_report report = rank_deficient(answered(KR_METHOD_DIRECT), 0);
     report.residual = 0;
     return report;
   }
+  const Kernels<T>& kernels = kernels_of<T>(op.kernels);
   const int64_t m = std::min(a.rows, a.cols), n = std::max(a.rows, a.cols);
   Scratch scratch;
   T* x = scratch.take<T>(m * n);
-  kr_report report = run(op, a, largest, x);
+  kr_report report = run(op, a, size, x);
   if (is_failure(report)) return report;
   report.residual = partial_isometry_residual(kernels, m, n, x);
   if (!std::isfinite(report.residual) && !std::isfinite(largest_magnitude(kernels, Matrix<T>{x, m, n, n}))) {

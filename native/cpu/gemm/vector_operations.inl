@@ -164,5 +164,29 @@ void add_magnitudes(int64_t n, const T* x, double* y) {
   for (; i < n; ++i) y[i] += __builtin_fabs(static_cast<double>(x[i]));
 }
 
+// Four rows at a time, so that y is read and written once for all of them. The bits are those of one row after the
+// other.
+template <typename T>
+void axpy_rows_wide(int64_t rows, int64_t n, const double* alpha, const T* x, int64_t stride, double* y) {
+  constexpr int kRows = 4, kStep = kWidth<double>;
+  int64_t i = 0;
+  for (; i + kRows <= rows; i += kRows) {
+    const T* const row = x + i * stride;
+    const Vec<double> a0 = broadcast(alpha[i]), a1 = broadcast(alpha[i + 1]);
+    const Vec<double> a2 = broadcast(alpha[i + 2]), a3 = broadcast(alpha[i + 3]);
+    int64_t j = 0;
+    for (; j + kStep <= n; j += kStep) {
+      Vec<double> v = fma(a0, load_as_double(row + j), load(y + j));
+      v = fma(a1, load_as_double(row + stride + j), v);
+      v = fma(a2, load_as_double(row + 2 * stride + j), v);
+      store(y + j, fma(a3, load_as_double(row + 3 * stride + j), v));
+    }
+    for (; j < n; ++j) {
+      for (int r = 0; r < kRows; ++r) y[j] += alpha[i + r] * static_cast<double>(row[r * stride + j]);
+    }
+  }
+  for (; i < rows; ++i) axpy_wide(n, alpha[i], x + i * stride, y);
+}
+
 }  // namespace
 }  // namespace kronroot::cpu

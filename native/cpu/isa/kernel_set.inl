@@ -71,6 +71,7 @@ constexpr Kernels<T> kernels_for() {
       .add_magnitudes = add_magnitudes<T>,
       .axpy = axpy<T>,
       .axpy_wide = axpy_wide<T>,
+      .axpy_rows_wide = axpy_rows_wide<T>,
       .transpose = transpose<T>,
   };
 }

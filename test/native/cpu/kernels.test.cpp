@@ -212,11 +212,18 @@ void check_rows(const Kernels<T>& kernels, const std::string& where) {
         check(found == single[0], name, "a row alone");
       }
       check(out.back() == 99, name, "wrote behind the end");
+
+      std::vector<double> together = numbers<double>(n + 1, random), one_by_one = together;
+      kernels.axpy_rows_wide(rows, n, out.data(), x.data(), stride, together.data());
+      for (int64_t i = 0; i < rows; ++i) {
+        kernels.axpy_wide(n, out[static_cast<size_t>(i)], x.data() + i * stride, one_by_one.data());
+      }
+      check(same_bits(together, one_by_one), name, "axpy_rows_wide");
     }
   }
 }
 
-TEST("dot_rows_wide: f64 sums, the same for a row alone, nothing behind the end") {
+TEST("dot_rows_wide, axpy_rows_wide: f64 sums, the same for a row alone, nothing behind the end") {
   for (const auto* set : kernel_sets()) {
     check_rows<float>(set->f32, std::string(set->name) + " f32");
     check_rows<double>(set->f64, std::string(set->name) + " f64");
