@@ -1,7 +1,7 @@
 // One set of inputs, our variants and the peers on it, and the rows that come of it.
 import type { Device } from '../lib/index.js'
 import { type Budget, interleaved } from './harness.js'
-import type { Machine } from './machine.js'
+import type { Machine, Peak } from './machine.js'
 import type { JaxPeer } from './peers/jax.js'
 import type { MlMatrixPeer } from './peers/ml-matrix.js'
 import type { OpenblasPeer } from './peers/openblas.js'
@@ -31,6 +31,8 @@ export interface Participant {
 /** A variant of ours. */
 export interface Own extends Participant {
   readonly method: string | (() => string)
+  /** Type of the operands of its products, whose peak it counts against. Default: the type of the matrices. */
+  readonly operands?: keyof Peak
   /** Floating-point operations of one call, known after it ran. */
   flop(): number | null
 }
@@ -79,7 +81,7 @@ export async function hold(contest: Contest, context: Context): Promise<Measured
     const rivals = peers.filter(({ against }) => against === undefined || against.includes(variant))
     for (const peer of rivals.length > 0 ? rivals : [null]) {
       const rival = peer && { ...peerSides.get(peer)!, name: peer.name }
-      rows.push(measured(subject, ours, rival, machine.peak?.[dtype] ?? null))
+      rows.push(measured(subject, ours, rival, machine.peak?.[variant.operands ?? dtype] ?? null))
     }
   }
   return rows

@@ -20,7 +20,11 @@ const cached = 1 << 20
 async function alone(context: Context, n: number): Promise<Measured[]> {
   const device = open('cpu', { threads: 1, isa: context.device.isa as Isa })
   const { machine, openblas } = context
-  const peak = machine.peak && { f32: machine.peak.f32 / machine.threads, f64: machine.peak.f64 / machine.threads }
+  const peak = machine.peak && {
+    f32: machine.peak.f32 / machine.threads,
+    f64: machine.peak.f64 / machine.threads,
+    bf16: machine.peak.bf16 && machine.peak.bf16 / machine.threads,
+  }
   openblas?.native.setAlone(1)
   try {
     const batch = Math.max(1, Math.floor(cached / (12 * n * n)))

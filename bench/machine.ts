@@ -5,6 +5,13 @@ import { cpus, totalmem } from 'node:os'
 import type { Device } from '../lib/index.js'
 import type { BenchNative, OpenblasInfo } from './peers/openblas.js'
 
+/** By type of the operands; bf16 (with f32 sums) is null on a processor without a matrix unit for it. */
+export interface Peak {
+  readonly f32: number
+  readonly f64: number
+  readonly bf16: number | null
+}
+
 export interface Machine {
   readonly cpu: string
   readonly cores: number
@@ -19,7 +26,7 @@ export interface Machine {
   readonly commit: string | null
   readonly date: string
   /** Measured flop/s of multiply-adds in registers on all threads at once; null where the bench addon is not built. */
-  readonly peak: { readonly f32: number; readonly f64: number } | null
+  readonly peak: Peak | null
   readonly openblas: OpenblasInfo | null
 }
 
@@ -50,7 +57,8 @@ function measurePeak(native: BenchNative, isa: string, threads: number): Machine
   const seconds = 0.25
   const f32 = native.peak(isa, 32, threads, seconds)
   const f64 = native.peak(isa, 64, threads, seconds)
-  return f32 > 0 && f64 > 0 ? { f32, f64 } : null
+  const bf16 = native.peak(isa, 16, threads, seconds)
+  return f32 > 0 && f64 > 0 ? { f32, f64, bf16: bf16 > 0 ? bf16 : null } : null
 }
 
 function version(): string {

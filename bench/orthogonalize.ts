@@ -42,6 +42,8 @@ async function shape(context: Context, m: number, aspect: number, dtype: DType):
   type Method = 'newton-schulz' | 'gram-newton-schulz' | 'polar'
   const variant = (method: Method, flop: number, precision: 'full' | 'bf16' = 'full'): Own => ({
     method: precision === 'full' ? method : `${method} ${precision}`,
+    // Without a matrix unit 'bf16' is 'full'; where small matrices share vectors, too, but that is not known here.
+    operands: precision === 'bf16' && context.machine.peak?.bf16 ? 'bf16' : dtype,
     run: (round) => void orthogonalize(tensors[round % sets]!, { method, precision, out }),
     error: () => {
       const x = out.data()

@@ -66,8 +66,9 @@ function percent(spread: number | null): string {
 export function formatMachine(machine: Machine): string {
   const { cpu, cores, threads, isa, node, peak, openblas } = machine
   const gigaflops = (value: number) => (value / 1e9).toFixed(0)
+  const bf16 = peak?.bf16 ? `, ${gigaflops(peak.bf16)} GF/s bf16` : ''
   const limit = peak
-    ? `measured peak ${gigaflops(peak.f32)} GF/s f32, ${gigaflops(peak.f64)} GF/s f64 on ${threads} threads`
+    ? `measured peak ${gigaflops(peak.f32)} GF/s f32, ${gigaflops(peak.f64)} GF/s f64${bf16} on ${threads} threads`
     : 'peak not measured: the bench addon is not built'
   const blas = openblas ? `${openblas.config.trim()} from ${openblas.file}` : 'no OpenBLAS'
   return `${cpu}, ${cores} cores, ${isa}, Node ${node}; ${limit}; ${blas}`

@@ -15,8 +15,8 @@ export interface OpenblasInfo {
 /** The bench addon; all arrays of a call have one type, and the batch is the leading dimension. */
 export interface BenchNative {
   open(file: string, threads: number): OpenblasInfo
-  /** flop/s of `threads` threads of multiply-adds. */
-  peak(isa: string, bits: 32 | 64, threads: number, seconds: number): number
+  /** flop/s of `threads` threads of multiply-adds; 16 bits are bf16 with f32 sums. 0 where there are no such instructions. */
+  peak(isa: string, bits: 16 | 32 | 64, threads: number, seconds: number): number
   /** 1: later calls run on the caller's thread alone; 0: on all threads again. */
   setAlone(alone: 0 | 1): void
   gemm(a: Floats, b: Floats, c: Floats, m: number, n: number, k: number, batch: number): void

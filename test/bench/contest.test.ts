@@ -12,7 +12,7 @@ const wait = (ms: number) => {
 
 function context(): Context {
   const device = open('cpu', { threads: 1 })
-  const machine = { ...describeMachine(device, undefined, null), peak: { f32: 1e9, f64: 5e8 } }
+  const machine = { ...describeMachine(device, undefined, null), peak: { f32: 1e9, f64: 5e8, bf16: 4e9 } }
   const budget = { seconds: 0.03, minimum: 3 }
   return {
     quick: true,
@@ -61,6 +61,14 @@ describe('a contest', () => {
     expect(first!.ms).toBe(second!.ms)
     // 1e6 flop in ms milliseconds over a peak of 5e8.
     expect(first!.peakFraction).toBeCloseTo(2 / first!.ms, 12)
+  })
+
+  it('counts a variant against the peak of its operands', async () => {
+    const rounded: Own = { ...variant('rounded', 1), operands: 'bf16' }
+    const [measured] = await hold(contest([rounded], []), context())
+    const { row } = measured!
+    // 1e6 flop in ms milliseconds over a peak of 4e9.
+    expect(row.peakFraction).toBeCloseTo(0.25 / row.ms, 12)
   })
 
   it('without peers gives one row for each variant', async () => {

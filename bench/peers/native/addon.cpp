@@ -122,14 +122,14 @@ napi_value open(napi_env env, const Arguments& arguments) {
   return result;
 }
 
-// peak(isa, bits, threads, seconds) -> flop/s of all threads at once
+// peak(isa, bits, threads, seconds) -> flop/s of all threads at once, 0 where there are no such instructions
 napi_value peak(napi_env env, const Arguments& arguments) {
   const std::string isa = arguments.text(0);
-  const bool is_f64 = arguments.integer(1) == 64;
+  const int bits = arguments.integer(1);
   const int threads = arguments.integer(2);
   const double seconds = arguments.number(3);
   std::vector<double> rates(threads);
-  Workers(threads).run(threads, [&](std::int64_t item, int) { rates[item] = measured_peak(isa, is_f64, seconds); });
+  Workers(threads).run(threads, [&](std::int64_t item, int) { rates[item] = measured_peak(isa, bits, seconds); });
   double sum = 0;
   for (const double rate : rates) sum += rate;
   return number_value(env, sum);

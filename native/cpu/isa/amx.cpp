@@ -194,6 +194,8 @@ struct TileShapes {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 static_assert(sizeof(TileShapes) == 64);
+// Not local: g++ 12 does not know that the intrinsic reads all of it.
+constexpr TileShapes kTileShapes;
 
 // A block of C and its sums.
 struct Block {
@@ -276,8 +278,7 @@ void multiply(const Bf16Product& p) {
   alignas(64) float sums[2][kBlock * kBlock];
   alignas(64) Bf16 spare[4 * kTile];
   const int64_t steps = bf16_padded(p.k) / kDepth;
-  const TileShapes shapes;
-  _tile_loadconfig(&shapes);
+  _tile_loadconfig(&kTileShapes);
   Block before;
   int turn = 0;
   for (int64_t first_row = 0; first_row < p.m; first_row += kRowsAtATime) {
