@@ -70,10 +70,11 @@ void fill_rows(const Matrix<T>& x, T value) {
   for (int64_t i = 0; i < x.rows; ++i) std::fill_n(&x(i, 0), x.cols, value);
 }
 
-// |G^2 z - G z|_2 / |z|_2, G = X X^T, for a vector z of random signs; X m x n with stride n. Infinite or NaN where an
-// element of X is.
+// |G^2 z - G z|_2 / |z|_2, G = X X^T, for a vector z of random signs; X m x n. Infinite or NaN where an element of X
+// is.
 template <typename T>
-double partial_isometry_residual(const Kernels<T>& kernels, int64_t m, int64_t n, const T* x) {
+double partial_isometry_residual(const Kernels<T>& kernels, const Matrix<T>& x) {
+  const int64_t m = x.rows, n = x.cols;
   // A few rows of X serve the end of G z and the beginning of G (G z) while they are in the cache.
   constexpr int64_t kRows = 8;
   Scratch scratch;
@@ -83,22 +84,21 @@ double partial_isometry_residual(const Kernels<T>& kernels, int64_t m, int64_t n
   double* next_row = scratch.take<double>(n);
   for (int64_t i = 0; i < m; ++i) z[i] = random_sign(probe_stream, static_cast<uint64_t>(i));
   std::fill_n(row, n, 0.0);
-  kernels.axpy_rows_wide(m, n, z, x, n, row);
+  kernels.axpy_rows_wide(m, n, z, x.data, x.stride, row);
   std::fill_n(next_row, n, 0.0);
   for (int64_t i = 0; i < m; i += kRows) {
     const int64_t count = std::min(kRows, m - i);
-    kernels.dot_rows_wide(count, n, x + i * n, n, row, once + i);
-    kernels.axpy_rows_wide(count, n, once + i, x + i * n, n, next_row);
+    kernels.dot_rows_wide(count, n, &x(i, 0), x.stride, row, once + i);
+    kernels.axpy_rows_wide(count, n, once + i, &x(i, 0), x.stride, next_row);
   }
   double* twice = z;
-  kernels.dot_rows_wide(m, n, x, n, next_row, twice);
+  kernels.dot_rows_wide(m, n, x.data, x.stride, next_row, twice);
   double squares = 0;
   for (int64_t i = 0; i < m; ++i) squares += (twice[i] - once[i]) * (twice[i] - once[i]);
   return std::sqrt(squares / static_cast<double>(m));
 }
 
-kr_report iterated(const Orthogonalization& op, bool finished) {
-  if (!finished) return failed(KR_STATUS_CANCELLED);
+kr_report iterated(const Orthogonalization& op) {
   kr_report report = answered(op.method);
   report.iterations = static_cast<int32_t>(op.steps.size());
   return report;
@@ -113,9 +113,10 @@ kr_report run_newton_schulz(const Orthogonalization& op, int64_t m, int64_t n, T
   } else {
     divide_by_norm(kernels, op.safety, m, n, x);
   }
-  return iterated(op, op.method == KR_METHOD_GRAM_NEWTON_SCHULZ
-                          ? gram_newton_schulz<T>(kernels, op.steps, m, n, x, op.cancel)
-                          : newton_schulz<T>(kernels, op.steps, m, n, x, op.cancel));
+  const bool finished = op.method == KR_METHOD_GRAM_NEWTON_SCHULZ
+                            ? gram_newton_schulz<T>(kernels, op.steps, m, n, x, op.cancel)
+                            : newton_schulz<T>(kernels, op.steps, m, n, x, op.cancel);
+  return finished ? iterated(op) : failed(KR_STATUS_CANCELLED);
 }
 
 template <typename T>
@@ -147,22 +148,26 @@ void read_wide(const Kernels<T>& kernels, const Matrix<T>& a, T largest, T* x) {
   scale_by_power_of_two(a.rows * a.cols, x, -exponent);
 }
 
-// X (m x n, stride n) = the image of A or, where that is tall, A^T, by products of rounded operands.
-kr_report run_rounded(const Orthogonalization& op, const Matrix<float>& a, double squares, float* x) {
+// X (m x n) = the image of A or, where that is tall, A^T, by products of rounded operands. X may be A; after a failure
+// it is as it was.
+kr_report run_rounded(const Orthogonalization& op, const Matrix<float>& a, double squares, const Matrix<float>& x) {
   const Kernels<float>& kernels = op.kernels.f32;
-  Bf16Source source{.rows = std::min(a.rows, a.cols), .cols = std::max(a.rows, a.cols)};
+  Bf16Source source{.rows = x.rows, .cols = x.cols};
+  Scratch scratch;
   if (op.scales_rows) {
-    read_wide(kernels, a, largest_magnitude(kernels, a), x);
-    divide_by_row_sums(kernels, op.safety, source.rows, source.cols, x);
-    source.s = x;
-    source.stride = source.cols;
+    float* scaled = scratch.take<float>(x.rows * x.cols);
+    read_wide(kernels, a, largest_magnitude(kernels, a), scaled);
+    divide_by_row_sums(kernels, op.safety, x.rows, x.cols, scaled);
+    source.s = scaled;
+    source.stride = x.cols;
   } else {
     source.factor = static_cast<float>(std::frexp(1 / (op.safety * std::sqrt(squares)), &source.exponent));
     source.s = a.data;
     source.stride = a.stride;
     source.transpose = a.rows > a.cols;
   }
-  return iterated(op, newton_schulz_bf16(*op.rounded, op.steps, source, x, op.cancel));
+  const kr_status status = newton_schulz_bf16(*op.rounded, op.steps, source, x, op.cancel);
+  return status == KR_STATUS_OK ? iterated(op) : failed(status);
 }
 
 template <typename T>
@@ -181,14 +186,23 @@ double size_of(const Orthogonalization& op, const Matrix<T>& a) {
   return squares;
 }
 
+// X (m x n, without gaps) = the image of A or, where that is tall, A^T, in the precision of T.
 template <typename T>
-kr_report run(const Orthogonalization& op, const Matrix<T>& a, double size, T* x) {
+kr_report run_full(const Orthogonalization& op, const Matrix<T>& a, T largest, const Matrix<T>& x) {
+  const Kernels<T>& kernels = kernels_of<T>(op.kernels);
+  read_wide(kernels, a, largest, x.data);
+  const kr_report report = op.method == KR_METHOD_POLAR ? run_polar(op, x.rows, x.cols, x.data)
+                                                        : run_newton_schulz(op, x.rows, x.cols, x.data);
+  if (is_failure(report)) return report;
+  return std::isfinite(largest_magnitude(kernels, x)) ? report : failed(KR_STATUS_OVERFLOW);
+}
+
+template <typename T>
+kr_report run(const Orthogonalization& op, const Matrix<T>& a, double size, const Matrix<T>& x) {
   if constexpr (std::is_same_v<T, float>) {
     if (is_rounded<T>(op)) return run_rounded(op, a, size, x);
   }
-  read_wide(kernels_of<T>(op.kernels), a, static_cast<T>(size), x);
-  const int64_t m = std::min(a.rows, a.cols), n = std::max(a.rows, a.cols);
-  return op.method == KR_METHOD_POLAR ? run_polar(op, m, n, x) : run_newton_schulz(op, m, n, x);
+  return run_full(op, a, static_cast<T>(size), x);
 }
 
 template <typename T>
@@ -203,19 +217,19 @@ kr_report orthogonalize_one(const Orthogonalization& op, const Matrix<T>& a, con
     return report;
   }
   const Kernels<T>& kernels = kernels_of<T>(op.kernels);
+  const bool tall = a.rows > a.cols;
   const int64_t m = std::min(a.rows, a.cols), n = std::max(a.rows, a.cols);
+  // The output is touched only by what cannot fail any more.
+  const bool is_in_place = !tall && is_rounded<T>(op);
   Scratch scratch;
-  T* x = scratch.take<T>(m * n);
+  const Matrix<T> x = is_in_place ? out : Matrix<T>{scratch.take<T>(m * n), m, n, n};
   kr_report report = run(op, a, size, x);
   if (is_failure(report)) return report;
-  report.residual = partial_isometry_residual(kernels, m, n, x);
-  if (!std::isfinite(report.residual) && !std::isfinite(largest_magnitude(kernels, Matrix<T>{x, m, n, n}))) {
-    return failed(KR_STATUS_OVERFLOW);
-  }
-  if (a.rows > a.cols) {
-    kernels.transpose(m, n, x, n, out.data, out.stride);
-  } else {
-    for (int64_t i = 0; i < m; ++i) std::copy_n(x + i * n, n, &out(i, 0));
+  report.residual = partial_isometry_residual(kernels, x);
+  if (tall) {
+    kernels.transpose(m, n, x.data, x.stride, out.data, out.stride);
+  } else if (!is_in_place) {
+    for (int64_t i = 0; i < m; ++i) std::copy_n(&x(i, 0), n, &out(i, 0));
   }
   return report;
 }

@@ -32,7 +32,7 @@ bool is_permitted() {
 
 const Bf16Kernels* bf16_kernels(const KernelSet& set) {
   static const bool is_available = has_instructions() && is_permitted();
-  static constexpr Bf16Kernels kernels = {amx_pack, amx_multiply};
+  static constexpr Bf16Kernels kernels = {amx_pack, amx_multiply, amx_largest_magnitude};
   return set.isa == Isa::avx512 && is_available ? &kernels : nullptr;
 }
 #else

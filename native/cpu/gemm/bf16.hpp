@@ -58,6 +58,8 @@ struct Bf16Product {
 struct Bf16Kernels {
   void (*pack)(const Bf16Source& source, const Bf16Forms& forms);
   void (*multiply)(const Bf16Product& product);
+  // The largest magnitude of a form of a rows x cols matrix; infinite or NaN where an element is.
+  float (*largest_magnitude)(int64_t rows, int64_t cols, const Bf16* form);
 };
 
 // Null where the processor or the operating system does not have the unit, or `set` is one for older processors. Asks
@@ -67,5 +69,6 @@ const Bf16Kernels* bf16_kernels(const KernelSet& set);
 // In isa/amx.cpp, for processors that have the unit.
 void amx_pack(const Bf16Source& source, const Bf16Forms& forms);
 void amx_multiply(const Bf16Product& product);
+float amx_largest_magnitude(int64_t rows, int64_t cols, const Bf16* form);
 
 }  // namespace kronroot::cpu

@@ -363,4 +363,22 @@ void amx_multiply(const Bf16Product& product) {
   }
 }
 
+// Magnitudes in the order of integers, where infinity and NaN come last.
+float amx_largest_magnitude(int64_t rows, int64_t cols, const Bf16* form) {
+  const __m512i magnitude = _mm512_set1_epi16(0x7fff);
+  Vec<Bf16> largest[2] = {};
+  for (int64_t i = 0; i < bf16_form_size(rows, cols); i += 2 * kDepth) {
+    for (int half = 0; half < 2; ++half) {
+      const __m512i each = _mm512_and_si512(magnitude, _mm512_load_si512(form + i + half * kDepth));
+      const auto number = reinterpret_cast<Vec<Bf16>>(each);
+      largest[half] = number > largest[half] ? number : largest[half];
+    }
+  }
+  uint32_t most = 0;
+  for (int i = 0; i < kWidth<Bf16>; ++i) {
+    for (int half = 0; half < 2; ++half) most = largest[half][i] > most ? largest[half][i] : most;
+  }
+  return __builtin_bit_cast(float, most << 16);
+}
+
 }  // namespace kronroot::cpu

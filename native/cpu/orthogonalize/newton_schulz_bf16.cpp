@@ -1,5 +1,6 @@
 #include "newton_schulz_bf16.hpp"
 
+#include <limits>
 #include <utility>
 
 #include "../cancel.hpp"
@@ -46,10 +47,17 @@ void quintic_factor(const Bf16Kernels& kernels, const Quintic& p, int64_t m, int
                     .forms = {.left = to.w_left}});
 }
 
+// Whether the product is finite for certain, the sums on its way included.
+bool is_finite(const Bf16Kernels& kernels, const Bf16Product& p) {
+  constexpr double kMost = std::numeric_limits<float>::max() / 2;
+  const double a = kernels.largest_magnitude(p.m, p.k, p.a), b = kernels.largest_magnitude(p.k, p.n, p.b);
+  return static_cast<double>(p.k) * a * b <= kMost;
+}
+
 }  // namespace
 
-bool newton_schulz_bf16(const Bf16Kernels& kernels, std::span<const Quintic> steps, const Bf16Source& source, float* x,
-                        const int32_t* cancel) {
+kr_status newton_schulz_bf16(const Bf16Kernels& kernels, std::span<const Quintic> steps, const Bf16Source& source,
+                             const Matrix<float>& x, const int32_t* cancel) {
   const int64_t m = source.rows, n = source.cols;
   const int64_t rectangle = bf16_form_size(m, n), square = bf16_form_size(m, m);
   Scratch scratch;
@@ -59,19 +67,20 @@ bool newton_schulz_bf16(const Bf16Kernels& kernels, std::span<const Quintic> ste
                               scratch.take<Bf16>(square)};
   kernels.pack(source, current);
   for (const Quintic& quintic : steps) {
-    if (is_cancelled(cancel)) return false;
+    if (is_cancelled(cancel)) return KR_STATUS_CANCELLED;
     quintic_factor(kernels, quintic, m, n, current, polynomial);
     Bf16Product image{.m = m, .n = n, .k = m, .a = polynomial.w_left, .b = current.right};
     if (&quintic == &steps.back()) {
-      image.c = x;
-      image.c_stride = n;
+      if (!is_finite(kernels, image)) return KR_STATUS_OVERFLOW;
+      image.c = x.data;
+      image.c_stride = x.stride;
     } else {
       image.forms = {current.left, next_right, current.right_of_transpose};
     }
     kernels.multiply(image);
     std::swap(current.right, next_right);
   }
-  return true;
+  return KR_STATUS_OK;
 }
 
 }  // namespace kronroot::cpu

@@ -4,15 +4,17 @@
 #include <cstdint>
 #include <span>
 
+#include "../../core/matrix.hpp"
 #include "../../core/orthogonalize_tables.hpp"
 #include "../gemm/bf16.hpp"
 
 namespace kronroot::cpu {
 
 // X = (a I + b G + c G^2) .. applied to the source, G = X X^T, once for every quintic, of which there is one at least.
-// Source and X m x n, m <= n, X with stride n. False when *cancel (may be null) was set between two steps; X then holds
-// garbage.
-bool newton_schulz_bf16(const Bf16Kernels& kernels, std::span<const Quintic> steps, const Bf16Source& source, float* x,
-                        const int32_t* cancel);
+// Source and X m x n, m <= n; X may be the source. KR_STATUS_OK, or X is not written: KR_STATUS_CANCELLED when *cancel
+// (may be null) was set between two steps, KR_STATUS_OVERFLOW where the last product may not be finite (m times the
+// largest magnitudes of its operands is not).
+kr_status newton_schulz_bf16(const Bf16Kernels& kernels, std::span<const Quintic> steps, const Bf16Source& source,
+                             const Matrix<float>& x, const int32_t* cancel);
 
 }  // namespace kronroot::cpu

@@ -196,6 +196,7 @@ typedef struct kr_inverse_root_options {
  *   matrices share vectors, as FULL.
  *   Then five steps of QUINTIC are within 2^-4 of the f64 run in relative Frobenius norm (measured 2^-6 to 2^-5), like
  *   every Newton-Schulz in bf16. (Gram matrices in bf16 hide small singular values: the Gram form is not offered.)
+ *   KR_STATUS_OVERFLOW where m times the largest magnitudes of the operands of the last product is beyond f32.
  *   POLAR: |X - U V^T|_F <= 100 ulp (sigma_max / sigma_min) sqrt(n) |X|_F.
  * Report: residual = |(X X^T)^2 z - X X^T z|_2 / |z|_2 on the short side for a random sign vector z (0 for any partial
  *   isometry, so rank deficiency is no error; NS tables that end in a band report its width).

@@ -322,6 +322,24 @@ TEST("bf16 products: numbers beyond bf16 are infinite, numbers below 2^-126 and 
   EXPECT(same_bits(product(a, b).values, product(zeroed, b).values));
 }
 
+TEST("bf16 products: the largest magnitude of a form, infinite or NaN where an element is") {
+  if (kernels() == nullptr) return;
+  for (const int64_t rows : kEdges) {
+    for (const int64_t cols : {1, 17, 64}) {
+      for (const float odd : {-3.0f, 2.5f, kInfinity, -kInfinity, nan_of<float>}) {
+        Numbers x = random_numbers(rows, cols, 11);
+        x.at(rows - 1, cols / 2) = odd;
+        x.at(0, 0) = rows * cols == 1 ? odd : x.at(0, 0);
+        Packed packed(x);
+        for (const Bf16* form : {packed.left.get(), packed.right.get(), packed.right_of_transpose.get()}) {
+          const float found = kernels()->largest_magnitude(rows, cols, form);
+          EXPECT(std::isnan(odd) ? std::isnan(found) : found == std::abs(odd));
+        }
+      }
+    }
+  }
+}
+
 TEST("bf16 products: only beside the AVX-512 kernels") {
   for (const kronroot::cpu::KernelSet* set : kernel_sets()) {
     EXPECT(kronroot::cpu::bf16_kernels(*set) == nullptr || set->isa == kronroot::cpu::Isa::avx512);

@@ -218,6 +218,22 @@ TEST("orthogonalize: in bf16 zero, not finite and diverging matrices are answere
     const Answer<float> answer(normal_matrix<float>(shape.first, shape.second, 1), options);
     EXPECT(answer.report.status == KR_STATUS_OVERFLOW && answer.is_untouched());
   }
+  // One step of p(s) = a s: large is no reason to fail, beyond f32 is.
+  options.steps = 1;
+  for (const auto& [a, status] : {std::pair(1e30, KR_STATUS_OK), std::pair(3e38, KR_STATUS_OVERFLOW)}) {
+    const double linear[] = {a, 0, 0};
+    options.coefficients = linear;
+    const Batch<float> given = normal_matrix<float>(40, 60, 1);
+    const Answer<float> answer(given, options);
+    EXPECT(answer.report.status == status);
+    if (status == KR_STATUS_OVERFLOW) {
+      EXPECT(answer.is_untouched());
+    } else {
+      kr_orthogonalize_options full = options;
+      full.precision = KR_PRECISION_FULL;
+      EXPECT(relative_error(answer.x, exact(given, full)) < 0x1p-7);
+    }
+  }
 
   options = options_of(KR_METHOD_NEWTON_SCHULZ);
   options.precision = KR_PRECISION_BF16;
