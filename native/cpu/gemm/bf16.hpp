@@ -10,17 +10,16 @@ namespace kronroot::cpu {
 
 typedef uint16_t Bf16;
 
-// Where a matrix goes, rounded to bf16: as the left or the right factor of products, or transposed as the right one.
-// Null where it is not wanted. Every form has bf16_form_size elements, 64-byte aligned; the layout is that of
-// isa/amx.cpp.
+// Where a matrix goes, rounded to bf16: as the left or the right factor of products. Null where it is not wanted.
+// Either form has bf16_form_size elements, 64-byte aligned; the layout is that of isa/amx.cpp.
 struct Bf16Forms {
   Bf16* left = nullptr;
   Bf16* right = nullptr;
-  Bf16* right_of_transpose = nullptr;
 };
 
 constexpr int64_t bf16_padded(int64_t count) { return (count + 31) / 32 * 32; }
 constexpr int64_t bf16_form_size(int64_t rows, int64_t cols) { return bf16_padded(rows) * bf16_padded(cols); }
+constexpr int64_t bf16_gram_workspace(int64_t k) { return 2 * bf16_form_size(32, k); }
 
 // factor 2^exponent S or factor 2^exponent S^T, rows x cols, neither of them 0, |factor| <= 1.
 struct Bf16Source {
@@ -36,7 +35,7 @@ struct Bf16Source {
 struct Bf16Product {
   int64_t m = 0, n = 0, k = 0;
   const Bf16* a = nullptr;  // as the left factor
-  const Bf16* b = nullptr;  // as the right factor
+  const Bf16* b = nullptr;  // as the right factor; null for A^T
   float alpha = 1;
   float beta = 0;
   // As a left factor, but its diagonal in f32: polynomials of a matrix near the identity cancel there.
@@ -45,6 +44,8 @@ struct Bf16Product {
   float gamma = 0;
   // A B = (A B)^T, m == n: the blocks above the diagonal are copied from below.
   bool is_symmetric = false;
+  // For B = A^T, which is symmetric: bf16_gram_workspace(k) elements, 64-byte aligned.
+  Bf16* workspace = nullptr;
 
   Bf16Forms forms = {};
   float* diagonal = nullptr;  // of C, not rounded; null where it is not wanted

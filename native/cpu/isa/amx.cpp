@@ -9,7 +9,8 @@
 // The left form of a matrix has the tiles of A: 32 columns after the other, then the next 16 rows. The right form has
 // those of B: 32 rows after the other, then the next 16 columns. With pairs of numbers for elements, the tile of rows
 // [i, i + 16) and columns [j, j + 32) of the left form of C and that of the right form of C^T are transposes of each
-// other, and they lie at the same place.
+// other, and they lie at the same place. So a symmetric matrix gets its mirror image, and A A^T its right factor, a few
+// columns ahead of the products.
 #include <immintrin.h>
 
 #include "../gemm/bf16.hpp"
@@ -72,7 +73,7 @@ enum class Making {
 };
 
 // A block of sums on its way into C, in pieces: pairs of rows, which are scaled and packed or stored; then, from the
-// tiles that are packed by now, the forms of the transpose or of the mirror image of the block where C is symmetric.
+// tiles that are packed by now, the mirror image of the block where C is symmetric.
 template <Making making>
 class Finish {
  public:
@@ -91,7 +92,7 @@ class Finish {
       return;
     }
     const bool is_mirrored = p.is_symmetric && row != column;
-    Bf16* const turned_rows = is_mirrored ? p.forms.right : p.forms.right_of_transpose;
+    Bf16* const turned_rows = is_mirrored ? p.forms.right : nullptr;
     Bf16* const turned_columns = is_mirrored ? p.forms.left : nullptr;
     for (int half = 0; half < 2; ++half) {
       const int64_t i = row + half * kSide, j = column + half * kSide;
@@ -197,6 +198,18 @@ static_assert(sizeof(TileShapes) == 64);
 // Not local: g++ 12 does not know that the intrinsic reads all of it.
 constexpr TileShapes kTileShapes;
 
+// Columns of tiles of A^T on their way: the tiles of A and where their transposes go, and how many are left.
+struct Columns {
+  const Bf16* from = nullptr;
+  Bf16* to = nullptr;
+  int64_t left = 0;
+  int64_t at_a_time = 0;
+
+  void advance(int64_t count) {
+    for (; count > 0 && left > 0; --count, --left, from += kTile, to += kTile) run({from, to});
+  }
+};
+
 // A block of C and its sums.
 struct Block {
   int64_t row = 0, column = 0;
@@ -231,10 +244,11 @@ void finish_diagonal(const Bf16Product& p, const Block& block, Finish<making>& f
   finish.has_read();
 }
 
-// The 32 x 32 sums of two rows of `steps` tiles of A and two columns of B, while the block before them is finished.
+// The 32 x 32 sums of two rows of `steps` tiles of A and two columns of B, while the block before them is finished and
+// the columns after these are transposed.
 template <Making making>
-void multiply_block(const Bf16Product& p, const Bf16* a, const Bf16* b, int64_t steps, const Block& before, Bf16* spare,
-                    float* sums) {
+void multiply_block(const Bf16Product& p, const Bf16* a, const Bf16* b, int64_t steps, const Block& before,
+                    Columns& after, Bf16* spare, float* sums) {
   constexpr int kBytes = 64;
   const Bf16* const lower = a + steps * kTile;
   const Bf16* const right = b + steps * kTile;
@@ -261,6 +275,7 @@ void multiply_block(const Bf16Product& p, const Bf16* a, const Bf16* b, int64_t 
     if (is_diagonal && at == 0) finish_diagonal(p, before, finish);
     goal += pace;
     while (position < goal >> 16) position = finish.advance(position);
+    after.advance(after.at_a_time);
   }
   while (position < end) position = finish.advance(position);
   constexpr int kRow = kBlock * sizeof(float);
@@ -279,15 +294,26 @@ void multiply(const Bf16Product& p) {
   alignas(64) Bf16 spare[4 * kTile];
   const int64_t steps = bf16_padded(p.k) / kDepth;
   _tile_loadconfig(&kTileShapes);
+  // For B = A^T: two columns of its tiles, and the two after them.
+  Bf16* const transposed[2] = {p.workspace, p.workspace + 2 * steps * kTile};
   Block before;
   int turn = 0;
   for (int64_t first_row = 0; first_row < p.m; first_row += kRowsAtATime) {
     const int64_t end_row = smaller(p.m, first_row + kRowsAtATime);
     const int64_t end_column = p.is_symmetric ? end_row : p.n;
+    Columns next;
+    if (p.b == nullptr) next = {p.a, transposed[0], 2 * steps};
     for (int64_t column = 0; column < end_column; column += kBlock) {
-      for (int64_t row = first_row; row < end_row; row += kBlock) {
-        if (p.is_symmetric && column > row) continue;
-        multiply_block<making>(p, tile(p.a, p.k, row, 0), tile(p.b, p.k, column, 0), steps, before, spare, sums[turn]);
+      next.advance(next.left);
+      const Bf16* const b = p.b != nullptr ? tile(p.b, p.k, column, 0) : transposed[column / kBlock % 2];
+      const int64_t start_row = p.is_symmetric && column > first_row ? column : first_row;
+      if (p.b == nullptr && column + kBlock < end_column) {
+        // Done within two blocks, or one where there is no second.
+        next = {tile(p.a, p.k, column + kBlock, 0), transposed[(column / kBlock + 1) % 2], 2 * steps,
+                start_row + kBlock < end_row ? 1 : 2};
+      }
+      for (int64_t row = start_row; row < end_row; row += kBlock) {
+        multiply_block<making>(p, tile(p.a, p.k, row, 0), b, steps, before, next, spare, sums[turn]);
         before = {row, column, sums[turn]};
         turn = 1 - turn;
       }

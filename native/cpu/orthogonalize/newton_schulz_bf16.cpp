@@ -15,6 +15,7 @@ struct Polynomial {
   Bf16* gram_right;
   float* gram_diagonal;
   Bf16* w_left;
+  Bf16* workspace;  // of G
 };
 
 // W = a I + b G + c G^2 with G = X X^T. G is rounded as an operand is, but for the diagonal that b multiplies: there
@@ -22,7 +23,7 @@ struct Polynomial {
 void quintic_factor(const Bf16Kernels& kernels, const Quintic& p, int64_t m, int64_t n, const Bf16Forms& x,
                     const Polynomial& to) {
   const auto a = static_cast<float>(p.a), b = static_cast<float>(p.b), c = static_cast<float>(p.c);
-  Bf16Product gram{.m = m, .n = m, .k = n, .a = x.left, .b = x.right_of_transpose, .is_symmetric = true};
+  Bf16Product gram{.m = m, .n = m, .k = n, .a = x.left, .is_symmetric = true, .workspace = to.workspace};
   if (c == 0) {
     gram.alpha = b;
     gram.gamma = a;
@@ -61,10 +62,10 @@ kr_status newton_schulz_bf16(const Bf16Kernels& kernels, std::span<const Quintic
   const int64_t m = source.rows, n = source.cols;
   const int64_t rectangle = bf16_form_size(m, n), square = bf16_form_size(m, m);
   Scratch scratch;
-  Bf16Forms current{scratch.take<Bf16>(rectangle), scratch.take<Bf16>(rectangle), scratch.take<Bf16>(rectangle)};
+  Bf16Forms current{scratch.take<Bf16>(rectangle), scratch.take<Bf16>(rectangle)};
   Bf16* next_right = scratch.take<Bf16>(rectangle);
   const Polynomial polynomial{scratch.take<Bf16>(square), scratch.take<Bf16>(square), scratch.take<float>(m),
-                              scratch.take<Bf16>(square)};
+                              scratch.take<Bf16>(square), scratch.take<Bf16>(bf16_gram_workspace(n))};
   kernels.pack(source, current);
   for (const Quintic& quintic : steps) {
     if (is_cancelled(cancel)) return KR_STATUS_CANCELLED;
@@ -75,7 +76,7 @@ kr_status newton_schulz_bf16(const Bf16Kernels& kernels, std::span<const Quintic
       image.c = x.data;
       image.c_stride = x.stride;
     } else {
-      image.forms = {current.left, next_right, current.right_of_transpose};
+      image.forms = {current.left, next_right};
     }
     kernels.multiply(image);
     std::swap(current.right, next_right);
