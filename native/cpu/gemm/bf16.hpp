@@ -17,6 +17,7 @@ struct Bf16Forms {
   Bf16* right = nullptr;
 };
 
+// In elements; bf16_gram_workspace is that of a product A A^T, A with k columns.
 constexpr int64_t bf16_padded(int64_t count) { return (count + 31) / 32 * 32; }
 constexpr int64_t bf16_form_size(int64_t rows, int64_t cols) { return bf16_padded(rows) * bf16_padded(cols); }
 constexpr int64_t bf16_gram_workspace(int64_t k) { return 2 * bf16_form_size(32, k); }
@@ -54,8 +55,8 @@ struct Bf16Product {
   int64_t c_stride = 0;
 };
 
-// Numbers below 2^-126 count as 0, those beyond the largest of bf16 become infinite, and neither depends on the mode of
-// the processor. Results depend on nothing but the operands. Outputs are not among the operands.
+// In products and in what becomes of them numbers below 2^-126 count as 0, and those beyond the largest of bf16 are
+// infinite. Results depend on nothing but the operands. Outputs are not among the operands.
 struct Bf16Kernels {
   void (*pack)(const Bf16Source& source, const Bf16Forms& forms);
   void (*multiply)(const Bf16Product& product);
