@@ -220,6 +220,26 @@ TEST("bf16 products: sums in f32 of operands rounded to bf16, in every form, aro
   check_polynomial(270, 40);  // one row of blocks beyond those that are kept in the cache
 }
 
+TEST("bf16 products: the diagonal of D is not rounded") {
+  if (kernels() == nullptr) return;
+  // G = x^2 = 1 + 2^-6 + 2^-14, whose last bit bf16 does not hold; G - 1 - 2^-6 is that bit.
+  Packed x(Numbers(1, 1, 1 + 0x1p-7f)), gram(1, 1), rest(1, 1), one(identity(1));
+  Form workspace(64, 1);
+  float diagonal = 0;
+  Bf16Product p{.m = 1, .n = 1, .k = 1, .a = x.left.get(), .is_symmetric = true, .workspace = workspace.get()};
+  p.forms = gram.forms();
+  p.diagonal = &diagonal;
+  kernels()->multiply(p);
+  Bf16Product q{.m = 1, .n = 1, .k = 1, .a = gram.left.get(), .b = gram.right.get(), .alpha = 0, .beta = 1};
+  q.d = gram.left.get();
+  q.d_diagonal = &diagonal;
+  q.gamma = -1 - 0x1p-6f;
+  q.is_symmetric = true;
+  q.forms = rest.forms();
+  kernels()->multiply(q);
+  EXPECT(product(rest.left.get(), one.right.get(), 1, 1, 1).at(0, 0) == 0x1p-14f);
+}
+
 TEST("bf16 products: matrices are packed from either order, scaled by any factor") {
   if (kernels() == nullptr) return;
   for (const int64_t rows : kEdges) {
