@@ -89,7 +89,7 @@ function calls(device: Device, mlMatrix: MlMatrixPeer | undefined): Call[] {
         (m, module) => module.eigh(m),
       ),
     },
-    { op: 'eigh, fresh outputs', ...alone(() => disposed(eigh(a))) },
+    { op: 'eigh, fresh', ...alone(() => disposed(eigh(a))) },
     { op: 'qr', ...alone(() => qr(a, { out: { q: out, r: right } })) },
     { op: 'svd', ...alone(() => svd(a, { out: { s: values, u: out, v: right } })) },
     {

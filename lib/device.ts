@@ -69,7 +69,8 @@ export class Device {
     const plain = Array.isArray(data)
     if (!plain) checkBuffer('data', data)
     const dtype = checkedDType(options) ?? (data instanceof Float64Array ? 'f64' : 'f32')
-    const size = checked.reduce((product, extent) => product * extent, 1)
+    let size = 1
+    for (let i = 0; i < checked.length; i++) size *= checked[i]!
     if (data.length !== size) {
       const hint = data.length === 0 ? ' (the view of a transferred buffer has none)' : ''
       throw new KronrootError(

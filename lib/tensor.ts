@@ -22,6 +22,7 @@ export class Tensor {
   /** Number of elements. */
   readonly size: number
   #disposed = false
+  #handle = 0
 
   private constructor(device: Device, shape: readonly number[], size: number, dtype: DType) {
     this.device = device
@@ -41,11 +42,19 @@ export class Tensor {
     for (let i = 0; i < shape.length - 2; i++) batch *= shape[i]!
     const tensor = new Tensor(device, shape, batch * rows * cols, dtype)
     try {
-      addon().createTensor(tensor, device, codes[dtype], batch, rows, cols, zeroed ? 1 : 0)
+      tensor.#handle = addon().createTensor(tensor, device, codes[dtype], batch, rows, cols, zeroed ? 1 : 0)
     } catch (error) {
       throw translated(error)
     }
     return tensor
+  }
+
+  /**
+   * The number by which the native module knows it.
+   * @internal
+   */
+  static handleOf(tensor: Tensor): number {
+    return tensor.#handle
   }
 
   /** Whether `value` is a tensor that kronroot made: objects with its prototype alone are not. */
@@ -80,7 +89,7 @@ export class Tensor {
   read(into: Float32Array | Float64Array): void {
     checkBuffer('into', into)
     try {
-      addon().readTensor(this, into)
+      addon().readTensor(this.#handle, into)
     } catch (error) {
       throw translated(error)
     }
@@ -93,7 +102,7 @@ export class Tensor {
   write(data: Float32Array | Float64Array): void {
     checkBuffer('data', data)
     try {
-      addon().writeTensor(this, data)
+      addon().writeTensor(this.#handle, data)
     } catch (error) {
       throw translated(error)
     }
@@ -103,7 +112,7 @@ export class Tensor {
   dispose(): void {
     if (this.#disposed) return
     this.#disposed = true
-    addon().disposeTensor(this)
+    addon().disposeTensor(this.#handle)
   }
 
   [Symbol.dispose](): void {

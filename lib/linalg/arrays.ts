@@ -1,9 +1,17 @@
 // What the ops over lists of arrays take.
 import { KronrootError, shown } from '../errors.js'
+import type { NativeArgument } from '../native/addon.js'
 import { Tensor } from '../tensor.js'
 
 /** A tensor of any shape, or a typed array, which is borrowed for the call. */
 export type ArrayOperand = Tensor | Float32Array | Float64Array
+
+/** What the native module takes for it, a tensor by its number; what is no array is refused there, other numbers too. */
+export function nativeArray(array: ArrayOperand | null | undefined): NativeArgument {
+  if (array === null || array === undefined) return null
+  if (Tensor.isTensor(array)) return Tensor.handleOf(array)
+  return typeof array === 'object' ? array : Number.NaN
+}
 
 export function checkedList(op: string, arrays: unknown): void {
   if (Array.isArray(arrays)) return

@@ -1,7 +1,7 @@
 import type { Device } from '../device.js'
 import { checkFields, KronrootError, shown } from '../errors.js'
-import { addon, translated } from '../native/addon.js'
-import { type ArrayOperand, checkedArrayDType, checkedList } from './arrays.js'
+import { addon, type NativeArgument, translated } from '../native/addon.js'
+import { type ArrayOperand, checkedArrayDType, checkedList, nativeArray } from './arrays.js'
 
 /** What happens to an element; formulas: {@link elementwiseUpdate}. */
 export type UpdateKind = 'combine' | 'momentum' | 'sign' | 'adam'
@@ -61,8 +61,8 @@ const numbers = [
 const fields = [...operands, ...numbers]
 const known = new Set<string>(fields)
 
-function operandsOf(a: UpdateArray): readonly (ArrayOperand | null)[] {
-  return [a.gradient ?? null, a.m ?? null, a.v ?? null, a.vMax ?? null, a.direction ?? null, a.w ?? null]
+function operandsOf(a: UpdateArray): readonly NativeArgument[] {
+  return [a.gradient, a.m, a.v, a.vMax, a.direction, a.w].map(nativeArray)
 }
 
 function numbersOf(a: UpdateArray): readonly number[] {
@@ -108,7 +108,7 @@ export function elementwiseUpdate(
   }
   checkedList(op, arrays)
   const values = new Float64Array(arrays.length * numbers.length)
-  const list: (ArrayOperand | null)[] = []
+  const list: NativeArgument[] = []
   arrays.forEach((array, entry) => {
     checkEntryFields(op, array, entry)
     const own = numbersOf(array)

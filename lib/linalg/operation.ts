@@ -40,22 +40,25 @@ class Call<Result> {
   constructor(op: string, plan: Plan<Result>) {
     this.#op = op
     this.#plan = plan
+    const { on } = plan
     try {
-      for (const output of plan.outputs) {
-        const given = output === null || Tensor.isTensor(output)
-        this.#outputs.push(
-          given ? output : Tensor.allocate(plan.on.device, checkedShape(output.shape), output.dtype, false),
-        )
-      }
+      for (const output of plan.outputs) this.#outputs.push(isGiven(output) ? output : fresh(output, on))
     } catch (error) {
       this.discard()
       throw error
     }
   }
 
-  arguments(): readonly NativeArgument[] {
-    const failed = this.#plan.onFailure === 'nan' ? 1 : 0
-    return [...this.#plan.inputs, ...this.#outputs, failed, ...this.#plan.options]
+  /** All arguments of `call` and `submit`, the operation's number first. */
+  arguments(operation: number): readonly [number, ...NativeArgument[]] {
+    const { inputs, options, onFailure } = this.#plan
+    const all: [number, ...NativeArgument[]] = [operation]
+    // Nothing is allocated from here to the call: numbers do not keep their tensors alive.
+    for (const input of inputs) all.push(input && Tensor.handleOf(input))
+    for (const output of this.#outputs) all.push(output && Tensor.handleOf(output))
+    all.push(onFailure === 'nan' ? 1 : 0)
+    for (const option of options) all.push(option)
+    return all
   }
 
   /** Disposes the outputs that the caller did not give. */
@@ -66,13 +69,36 @@ class Call<Result> {
   }
 
   finish(records: ArrayBuffer | undefined): Result {
-    const report = records && new Report(records)
+    const report = records && new Report(words(records))
     if (report && this.#plan.onFailure === 'throw' && !report.ok) {
       this.discard()
       throw new SolveError(this.#op, report)
     }
     return this.#plan.result(this.#outputs, report)
   }
+}
+
+function isGiven(output: Output): output is Tensor | null {
+  return output === null || Tensor.isTensor(output)
+}
+
+function fresh({ shape, dtype }: { readonly shape: readonly number[]; readonly dtype: DType }, on: Tensor): Tensor {
+  // The shape of a tensor was checked, and it is frozen.
+  return Tensor.allocate(on.device, shape === on.shape ? shape : checkedShape(shape), dtype, false)
+}
+
+let record = new Int32Array(0)
+
+/**
+ * The records as numbers of their own. One record of a synchronous call lies in a buffer that the next call overwrites: such a
+ * short array costs a fraction of an ArrayBuffer, which a call on a small matrix would notice.
+ */
+function words(records: ArrayBuffer): Int32Array<ArrayBuffer> {
+  if (records !== addon().record) return new Int32Array(records)
+  if (record.buffer !== records) record = new Int32Array(records)
+  const copy = new Int32Array(record.length)
+  for (let i = 0; i < copy.length; i++) copy[i] = record[i]!
+  return copy
 }
 
 /**
@@ -95,13 +121,16 @@ export function operation<Operands extends unknown[], Options extends object, Re
     return number
   }
   // Absent options are none; anything that is no object is refused by the plan's own check.
-  const planned = (args: readonly unknown[], options: unknown): Plan<Result> =>
-    plan(...([...args.slice(0, operands), options ?? {}] as unknown as [...Operands, Options]))
+  const planned = (args: unknown[], options: unknown): Plan<Result> => {
+    args.length = operands
+    args.push(options ?? {})
+    return plan(...(args as unknown as [...Operands, Options]))
+  }
 
   const sync = (...args: unknown[]): Result => {
     const call = new Call(op, planned(args, args[operands]))
     try {
-      return call.finish(addon().call(nativeNumber(), ...call.arguments()))
+      return call.finish(addon().call(...call.arguments(nativeNumber())))
     } catch (error) {
       call.discard()
       throw translated(error)
@@ -114,7 +143,7 @@ export function operation<Operands extends unknown[], Options extends object, Re
     const call = new Call(op, planned(args, options))
     let stopListening = () => {}
     try {
-      const [job, done] = addon().submit(nativeNumber(), ...call.arguments())
+      const [job, done] = addon().submit(...call.arguments(nativeNumber()))
       if (signal) {
         const cancel = () => addon().cancel(job)
         signal.addEventListener('abort', cancel, { once: true })

@@ -1,7 +1,7 @@
 import type { Device } from '../device.js'
 import { checkFields, KronrootError, shown } from '../errors.js'
 import { addon, translated } from '../native/addon.js'
-import { type ArrayOperand, checkedArrayDType, checkedList } from './arrays.js'
+import { type ArrayOperand, checkedArrayDType, checkedList, nativeArray } from './arrays.js'
 
 /** `dot`: sum of x_i y_i; `largest`: max |x_i|. */
 export type Reduction = 'dot' | 'largest'
@@ -32,7 +32,7 @@ export function reduce(device: Device, kind: Reduction, arrays: readonly ReduceA
   checkedList('reduce', arrays)
   const list = arrays.flatMap((array, entry) => {
     checkFields(`reduce: arrays[${entry}]`, array, ['x', 'y'])
-    return [array.x ?? null, array.y ?? null]
+    return [nativeArray(array.x), nativeArray(array.y)]
   })
   const results = new Float64Array(arrays.length)
   try {

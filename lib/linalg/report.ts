@@ -83,6 +83,7 @@ const rungs: readonly Rung[] = ['chosen', 'eigh', 'eigh-f64', 'none']
 
 // Layout of kr_report: five int32 and one reserved, then residual and condition as doubles.
 const recordBytes = 40
+const recordWords = recordBytes / Int32Array.BYTES_PER_ELEMENT
 const at = { status: 0, method: 4, iterations: 8, rung: 12, detail: 16, residual: 24, condition: 32 } as const
 
 /**
@@ -91,13 +92,13 @@ const at = { status: 0, method: 4, iterations: 8, rung: 12, detail: 16, residual
  */
 export class Report {
   readonly length: number
-  readonly #records: ArrayBuffer
+  readonly #words: Int32Array<ArrayBuffer>
   readonly #columns: Record<string, unknown> = {}
 
-  /** @param records kr_report records as the native module gives them */
-  constructor(records: ArrayBuffer) {
-    this.#records = records
-    this.length = records.byteLength / recordBytes
+  /** @param words kr_report records, all of their buffer */
+  constructor(words: Int32Array<ArrayBuffer>) {
+    this.#words = words
+    this.length = words.length / recordWords
   }
 
   /** Whether no matrix failed. */
@@ -148,12 +149,12 @@ export class Report {
   }
 
   #integers(offset: number): Int32Array {
-    const all = new Int32Array(this.#records)
+    const all = this.#words
     return new Int32Array(this.length).map((_, i) => all[(i * recordBytes + offset) / all.BYTES_PER_ELEMENT]!)
   }
 
   #doubles(offset: number): Float64Array {
-    const all = new Float64Array(this.#records)
+    const all = new Float64Array(this.#words.buffer)
     return new Float64Array(this.length).map((_, i) => all[(i * recordBytes + offset) / all.BYTES_PER_ELEMENT]!)
   }
 

@@ -66,14 +66,21 @@ export function checkAlike(op: string, first: Named, second: Named): void {
   }
 }
 
-function leading(tensor: Tensor): readonly number[] {
-  return tensor.shape.slice(0, -2)
+// The methods of frozen arrays, which shapes are, are slow: here loops take their place.
+const alone: readonly number[] = []
+
+function leading({ shape }: Tensor): readonly number[] {
+  return shape.length === 2 ? alone : shape.slice(0, -2)
 }
 
 const product = (extents: readonly number[]): number => extents.reduce((total, extent) => total * extent, 1)
 
-const same = (one: readonly number[], other: readonly number[]): boolean =>
-  one.length === other.length && one.every((extent, i) => extent === other[i])
+function same(one: readonly number[], other: readonly number[]): boolean {
+  if (one === other) return true
+  if (one.length !== other.length) return false
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false
+  return true
+}
 
 /**
  * The leading dimensions of the result: those of the operands, which must be equal, where an operand whose batch is one

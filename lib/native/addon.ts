@@ -4,8 +4,8 @@ import { type ErrorCode, KronrootError } from '../errors.js'
 import { directory, load } from './anchor.cjs'
 
 /**
- * What the native module exports. `device` and `tensor` are the JavaScript objects themselves: `openDevice` and
- * `createTensor` attach the native half to them. Every function throws an Error with a `code` of {@link ErrorCode}.
+ * What the native module exports. `device` is the JavaScript object itself, to which `openDevice` attaches the native half.
+ * Tensors are numbers that `createTensor` gives. Every function throws an Error with a `code` of {@link ErrorCode}.
  */
 export interface Addon {
   /** Names of the ops; the index is the number that `call` and `submit` take. */
@@ -20,7 +20,10 @@ export interface Addon {
   deviceMemory(device: object): { bytes: number; tensors: number }
   /** Closes the device and lets go of the memory of all its tensors. */
   disposeDevice(device: object): void
-  /** dtype: 0 f32, 1 f64. zeroed: 0 or 1. */
+  /**
+   * The number of a new tensor, which is disposed when the object `tensor` is collected, if not before. dtype: 0 f32, 1 f64.
+   * zeroed: 0 or 1.
+   */
   createTensor(
     tensor: object,
     device: object,
@@ -29,10 +32,10 @@ export interface Addon {
     rows: number,
     cols: number,
     zeroed: number,
-  ): void
-  writeTensor(tensor: object, data: Float32Array | Float64Array): void
-  readTensor(tensor: object, into: Float32Array | Float64Array): void
-  disposeTensor(tensor: object): void
+  ): number
+  writeTensor(tensor: number, data: Float32Array | Float64Array): void
+  readTensor(tensor: number, into: Float32Array | Float64Array): void
+  disposeTensor(tensor: number): void
   /**
    * elementwise_update of ops.h. kind: kr_update; arrays: gradient, m, v, vMax, direction, w of each entry, null where
    * absent; numbers: the twelve of kr_update_array for each; finite: one flag each, written.
@@ -41,7 +44,7 @@ export interface Addon {
     device: object,
     kind: number,
     dtype: number,
-    arrays: readonly (object | null)[],
+    arrays: readonly NativeArgument[],
     numbers: Float64Array,
     finite: Int32Array,
   ): void
@@ -50,12 +53,13 @@ export interface Addon {
     device: object,
     kind: number,
     dtype: number,
-    arrays: readonly (object | null)[],
+    arrays: readonly NativeArgument[],
     results: Float64Array,
   ): void
   /**
    * call(number, ...operands, failed, ...options): operands in the order of native/addon/operations.cpp, null where absent;
-   * failed = 1 fills the outputs of failed matrices with NaN, 0 leaves them. Gives the kr_report records.
+   * failed = 1 fills the outputs of failed matrices with NaN, 0 leaves them. Gives the kr_report records; a single one in
+   * `record`.
    */
   call(operation: number, ...rest: readonly NativeArgument[]): ArrayBuffer | undefined
   /** As `call`, off this thread: [number for `cancel`, promise of the records]. */
@@ -64,6 +68,8 @@ export interface Addon {
     ...rest: readonly NativeArgument[]
   ): readonly [number: number, done: Promise<ArrayBuffer | undefined>]
   cancel(number: number): void
+  /** Where `call` puts the kr_report of a single matrix, until the next call. */
+  readonly record: ArrayBuffer
 }
 
 export type NativeArgument = object | number | null

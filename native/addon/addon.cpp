@@ -43,6 +43,8 @@ void fill_exports(napi_env env, napi_value exports) {
   define<submit_operation>(env, exports, "submit", environment);
   define<cancel_operation>(env, exports, "cancel", environment);
   set(env, exports, "operations", operation_names(env));
+  kr_report* report = nullptr;
+  set(env, exports, "record", environment.record(&report));
 }
 
 }  // namespace

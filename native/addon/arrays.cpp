@@ -17,7 +17,12 @@ struct Array {
 class List {
  public:
   List(const Arguments& arguments, size_t index, const Device& device, kr_dtype dtype, std::vector<const char*> fields)
-      : env_(arguments.env()), list_(arguments[index]), device_(device), dtype_(dtype), fields_(std::move(fields)) {
+      : arguments_(arguments),
+        env_(arguments.env()),
+        list_(arguments[index]),
+        device_(device),
+        dtype_(dtype),
+        fields_(std::move(fields)) {
     uint32_t length = 0;
     if (napi_get_array_length(env_, list_, &length) != napi_ok || length % fields_.size() != 0) {
       throw Failure(Failure::argument,
@@ -65,7 +70,7 @@ class List {
   }
 
   Array of_tensor(napi_value value, const std::string& name, bool is_written) const {
-    const TensorHandle& tensor = tensor_of(env_, value, name.c_str());
+    const TensorHandle& tensor = tensor_of(arguments_, value, name.c_str());
     const Storage& storage = *tensor.storage();
     if (storage.device().get() != &device_) throw Failure(Failure::argument, name + " is on another device");
     check_dtype(tensor.dtype() == dtype_, name);
@@ -75,6 +80,7 @@ class List {
     return {storage.data(), tensor.elements()};
   }
 
+  const Arguments& arguments_;
   napi_env env_;
   napi_value list_;
   const Device& device_;
@@ -107,7 +113,7 @@ constexpr double kr_update_array::*update_numbers[] = {
 }  // namespace
 
 napi_value update_arrays(const Arguments& arguments) {
-  const Device& device = *device_of(arguments.env(), arguments[0], "device").device;
+  const Device& device = *device_of(arguments, arguments[0], "device").device;
   const auto kind = static_cast<int32_t>(arguments.integer(1, "kind", KR_UPDATE_COMBINE, KR_UPDATE_ADAM));
   const auto dtype = static_cast<kr_dtype>(arguments.integer(2, "dtype", KR_F32, KR_F64));
   const List list(arguments, 3, device, dtype, {"gradient", "m", "v", "vMax", "direction", "w"});
@@ -139,7 +145,7 @@ napi_value update_arrays(const Arguments& arguments) {
 }
 
 napi_value reduce_arrays(const Arguments& arguments) {
-  const Device& device = *device_of(arguments.env(), arguments[0], "device").device;
+  const Device& device = *device_of(arguments, arguments[0], "device").device;
   const auto kind = static_cast<int32_t>(arguments.integer(1, "kind", KR_REDUCE_DOT, KR_REDUCE_LARGEST));
   const auto dtype = static_cast<kr_dtype>(arguments.integer(2, "dtype", KR_F32, KR_F64));
   const List list(arguments, 3, device, dtype, {"x", "y"});

@@ -1,5 +1,6 @@
 #include "call.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <limits>
 #include <string>
@@ -31,7 +32,6 @@ void check_not_in_use(const Operation& operation, const Operand& operand, const 
 }  // namespace
 
 Call::Call(const Arguments& arguments) : operation_(&operation_at(arguments)) {
-  const napi_env env = arguments.env();
   const size_t count = operand_count();
   bool batch_known = false;
   for (size_t i = 0; i < count; ++i) {
@@ -40,7 +40,7 @@ Call::Call(const Arguments& arguments) : operation_(&operation_at(arguments)) {
     if (operand.is_optional() && arguments.is_nullish(i + 1)) continue;
     const TensorHandle* tensor = nullptr;
     try {
-      tensor = &tensor_of(env, value, operand.name);
+      tensor = &tensor_of(arguments, value, operand.name);
     } catch (const Failure& failure) {
       throw Failure(failure.code(), std::string(operation_->name) + ": " + failure.what());
     }
@@ -138,7 +138,10 @@ napi_value Call::make_reports(napi_env env, kr_report** reports) const {
 napi_value call_operation(const Arguments& arguments) {
   const Call call(arguments);
   kr_report* reports = nullptr;
-  const napi_value buffer = call.make_reports(arguments.env(), &reports);
+  napi_value buffer = nullptr;
+  if (call.report_count() == 1) buffer = arguments.environment().record(&reports);
+  if (reports == nullptr) buffer = call.make_reports(arguments.env(), &reports);
+  std::fill_n(reports, call.report_count(), kr_report{});
   const Outcome outcome = call.run(nullptr, reports);
   if (outcome.code != KR_OK) throw Failure::of(outcome.code, outcome.message);
   return buffer;

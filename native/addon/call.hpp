@@ -46,7 +46,7 @@ class Call {
 };
 
 // Functions of the addon's exports; the arguments are those of Call.
-napi_value call_operation(const Arguments&);    // the ArrayBuffer of reports, or undefined
+napi_value call_operation(const Arguments&);  // the ArrayBuffer of reports (of one: Environment::record), or undefined
 napi_value submit_operation(const Arguments&);  // [number, promise of the same]
 napi_value cancel_operation(const Arguments&);  // the number that submit gave
 

@@ -20,6 +20,7 @@ Environment& Environment::attach(napi_env env) {
   Environment& environment = **hold;
   require(env, napi_set_instance_data(env, hold.get(), let_go, nullptr), "instance data");
   hold.release();
+  environment.make_record();
   // Cleanup hooks run last in, first out. The channel adds one of its own when it is created, so ours, added after it,
   // drains the jobs while the channel still stands.
   environment.open_channel();
@@ -28,6 +29,23 @@ Environment& Environment::attach(napi_env env) {
               env, [](void* data) { static_cast<Environment*>(data)->close(); }, &environment),
           "cleanup hook");
   return environment;
+}
+
+void Environment::make_record() {
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  require(env_, napi_create_arraybuffer(env_, sizeof(kr_report), &data, &buffer), "record");
+  require(env_, napi_create_reference(env_, buffer, 1, &record_), "record");
+}
+
+napi_value Environment::record(kr_report** report) const {
+  void* data = nullptr;
+  size_t bytes = 0;
+  napi_value buffer = nullptr;
+  require(env_, napi_get_reference_value(env_, record_, &buffer), "record");
+  require(env_, napi_get_arraybuffer_info(env_, buffer, &data, &bytes), "record");
+  *report = bytes == sizeof(kr_report) ? static_cast<kr_report*>(data) : nullptr;
+  return buffer;
 }
 
 void Environment::open_channel() {
@@ -43,6 +61,23 @@ void Environment::open_channel() {
   hold.release();
   // Only jobs in flight keep the event loop alive.
   require(env_, napi_unref_threadsafe_function(env_, channel_), "unref");
+}
+
+DeviceHandle* Environment::device_at(void* address) const {
+  const auto found = devices_.find(static_cast<DeviceHandle*>(address));
+  return found == devices_.end() ? nullptr : *found;
+}
+
+int64_t Environment::add(TensorHandle& tensor) {
+  tensors_.emplace(last_tensor_ + 1, &tensor);
+  return ++last_tensor_;
+}
+
+void Environment::remove(const TensorHandle& tensor) { tensors_.erase(tensor.number()); }
+
+TensorHandle* Environment::tensor(int64_t number) const {
+  const auto found = tensors_.find(number);
+  return found == tensors_.end() ? nullptr : found->second;
 }
 
 std::shared_ptr<Storage> Environment::allocate(const std::shared_ptr<Device>& device, int64_t bytes) {
@@ -70,7 +105,7 @@ void Environment::sweep() {
   allocated_since_sweep_ = 0;
   napi_handle_scope scope = nullptr;
   require(env_, napi_open_handle_scope(env_, &scope), "handle scope");
-  for (TensorHandle* tensor : tensors_) {
+  for (const auto& [number, tensor] : tensors_) {
     napi_value object = nullptr;
     if (napi_get_reference_value(env_, tensor->reference, &object) == napi_ok && !object) tensor->drop();
   }
@@ -78,7 +113,7 @@ void Environment::sweep() {
 }
 
 void Environment::drop_tensors_of(const Device& device) {
-  for (TensorHandle* tensor : tensors_) {
+  for (const auto& [number, tensor] : tensors_) {
     if (tensor->storage() && tensor->storage()->device().get() == &device) tensor->drop();
   }
 }

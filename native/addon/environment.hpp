@@ -15,6 +15,7 @@
 
 namespace kronroot::addon {
 
+class DeviceHandle;
 class Job;
 class TensorHandle;
 
@@ -25,16 +26,28 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   explicit Environment(napi_env env) : env_(env) {}
 
-  // --- tensors; JavaScript thread only ---
-  void add(TensorHandle& tensor) { tensors_.insert(&tensor); }
-  void remove(TensorHandle& tensor) { tensors_.erase(&tensor); }
+  // --- devices and tensors; JavaScript thread only ---
+  void add(DeviceHandle& device) { devices_.insert(&device); }
+  void remove(DeviceHandle& device) { devices_.erase(&device); }
+  // The device at this address, which may be anything; null where there is none.
+  DeviceHandle* device_at(void* address) const;
+  // Returns the tensor's number: 1, 2, ...
+  int64_t add(TensorHandle& tensor);
+  void remove(const TensorHandle& tensor);
+  // Null where there is none (any more).
+  TensorHandle* tensor(int64_t number) const;
+  // Whether there was ever a tensor of that number.
+  bool has_numbered(int64_t number) const { return number >= 1 && number <= last_tensor_; }
   // Memory for a tensor, told to the garbage collector. First lets go of the memory of tensors whose objects were
   // collected: Node runs finalizers only when control returns to the event loop, which a synchronous loop never does.
   std::shared_ptr<Storage> allocate(const std::shared_ptr<Device>& device, int64_t bytes);
   void released(int64_t bytes);
   void drop_tensors_of(const Device& device);
 
-  // --- calls in flight ---
+  // --- calls ---
+  // The ArrayBuffer for the report of a synchronous call with one matrix, and where its kr_report lies: null where
+  // JavaScript transferred the buffer away.
+  napi_value record(kr_report** report) const;
   // JavaScript thread: hands the job to the dispatcher and returns the number by which cancel() knows it.
   uint32_t submit(std::shared_ptr<Job> job);
   // JavaScript thread: sets the cancel flag; an unknown number (the job has settled) is ignored.
@@ -43,6 +56,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   void finished(std::shared_ptr<Job> job);
 
  private:
+  void make_record();
   void open_channel();
   void sweep();
   void settle_finished();
@@ -50,7 +64,10 @@ class Environment : public std::enable_shared_from_this<Environment> {
   void close();
 
   napi_env env_;
-  std::unordered_set<TensorHandle*> tensors_;
+  std::unordered_set<DeviceHandle*> devices_;
+  std::unordered_map<int64_t, TensorHandle*> tensors_;  // by number
+  int64_t last_tensor_ = 0;
+  napi_ref record_ = nullptr;  // until the env ends
   int64_t allocated_since_sweep_ = 0;
 
   napi_threadsafe_function channel_ = nullptr;

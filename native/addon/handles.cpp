@@ -9,24 +9,18 @@
 namespace kronroot::addon {
 namespace {
 
-constexpr napi_type_tag device_tag{0x6b726f6e726f6f74, 0x8f1c2d7a5e9b4306};
-constexpr napi_type_tag tensor_tag{0x6b726f6e726f6f74, 0x21d4b68ce07f9a53};
 constexpr int64_t most_bytes = int64_t{1} << 53;
 
-// Asked first: the type-tag functions raise a TypeError of their own for undefined and null.
-bool is_object(napi_env env, napi_value value) {
-  napi_valuetype type = napi_undefined;
-  return napi_typeof(env, value, &type) == napi_ok && type == napi_object;
+[[noreturn]] void refuse(const char* name, const char* type) {
+  throw Failure(Failure::argument, std::string(name) + " must be a " + type);
 }
 
-void* unwrap(napi_env env, napi_value value, const napi_type_tag& tag, const char* name, const char* type) {
-  bool ours = false;
-  void* handle = nullptr;
-  if (!is_object(env, value) || napi_check_object_type_tag(env, value, &tag, &ours) != napi_ok || !ours ||
-      napi_unwrap(env, value, &handle) != napi_ok) {
-    throw Failure(Failure::argument, std::string(name) + " must be a " + type);
-  }
-  return handle;
+// The number of a tensor; 0, which none has, for anything else.
+int64_t tensor_number(napi_env env, napi_value value) {
+  double number = 0;
+  if (napi_get_value_double(env, value, &number) != napi_ok || !(number >= 1 && number < 0x1p53)) return 0;
+  const auto whole = static_cast<int64_t>(number);
+  return static_cast<double>(whole) == number ? whole : 0;
 }
 
 void finalize_device(napi_env, void* data, void*) { std::unique_ptr<DeviceHandle>(static_cast<DeviceHandle*>(data)); }
@@ -36,8 +30,8 @@ void finalize_tensor(napi_env env, void* data, void*) {
   napi_delete_reference(env, tensor->reference);
 }
 
-void mark(napi_env env, napi_value object, const napi_type_tag& tag, const char* type) {
-  if (is_object(env, object) && napi_type_tag_object(env, object, &tag) == napi_ok) return;
+void require_own_object(napi_status status, const char* type) {
+  if (status == napi_ok) return;
   throw Failure(Failure::argument, std::string("a ") + type + " must be built on an object of its own");
 }
 
@@ -68,7 +62,7 @@ TensorHandle::TensorHandle(std::shared_ptr<Environment> environment, std::shared
       batch_(batch),
       rows_(rows),
       cols_(cols) {
-  environment_->add(*this);
+  number_ = environment_->add(*this);
 }
 
 TensorHandle::~TensorHandle() {
@@ -88,16 +82,28 @@ kr_batch TensorHandle::matrices() const {
 
 kr_batch TensorHandle::columns() const { return {storage_->data(), dtype_, 0, batch_ * rows_, cols_, 1, 1, cols_}; }
 
-DeviceHandle& device_of(napi_env env, napi_value value, const char* name) {
-  auto& handle = *static_cast<DeviceHandle*>(unwrap(env, value, device_tag, name, "Device"));
-  if (!handle.device) throw Failure(Failure::disposed, std::string(name) + " was disposed");
-  return handle;
+DeviceHandle::DeviceHandle(std::shared_ptr<Environment> environment, std::shared_ptr<Device> device)
+    : device(std::move(device)), environment_(std::move(environment)) {
+  environment_->add(*this);
 }
 
-TensorHandle& tensor_of(napi_env env, napi_value value, const char* name) {
-  auto& handle = *static_cast<TensorHandle*>(unwrap(env, value, tensor_tag, name, "Tensor"));
-  if (!handle.storage()) throw Failure(Failure::disposed, std::string(name) + " was disposed");
-  return handle;
+DeviceHandle::~DeviceHandle() { environment_->remove(*this); }
+
+DeviceHandle& device_of(const Arguments& arguments, napi_value value, const char* name) {
+  void* found = nullptr;
+  DeviceHandle* handle = nullptr;
+  if (napi_unwrap(arguments.env(), value, &found) == napi_ok) handle = arguments.environment().device_at(found);
+  if (handle == nullptr) refuse(name, "Device");
+  if (!handle->device) throw Failure(Failure::disposed, std::string(name) + " was disposed");
+  return *handle;
+}
+
+TensorHandle& tensor_of(const Arguments& arguments, napi_value value, const char* name) {
+  const int64_t number = tensor_number(arguments.env(), value);
+  TensorHandle* handle = arguments.environment().tensor(number);
+  if (handle != nullptr && handle->storage()) return *handle;
+  if (!arguments.environment().has_numbered(number)) refuse(name, "Tensor");
+  throw Failure(Failure::disposed, std::string(name) + " was disposed");
 }
 
 napi_value open_device(const Arguments& arguments) {
@@ -108,11 +114,10 @@ napi_value open_device(const Arguments& arguments) {
   options.ordinal = static_cast<int32_t>(arguments.integer(2, "ordinal", 0, INT32_MAX));
   options.threads = static_cast<int32_t>(arguments.integer(3, "threads", 0, INT32_MAX));
   options.isa = isa.empty() ? nullptr : isa.c_str();
-  auto handle = std::make_unique<DeviceHandle>(DeviceHandle{std::make_shared<Device>(backend_named(backend), options)});
+  auto handle = std::make_unique<DeviceHandle>(arguments.environment().shared_from_this(),
+                                               std::make_shared<Device>(backend_named(backend), options));
   const kr_device_info info = handle->device->info();
-
-  mark(env, arguments[0], device_tag, "Device");
-  require(env, napi_wrap(env, arguments[0], handle.get(), finalize_device, nullptr, nullptr), "wrap");
+  require_own_object(napi_wrap(env, arguments[0], handle.get(), finalize_device, nullptr, nullptr), "Device");
   handle.release();
 
   napi_value result = nullptr;
@@ -125,7 +130,7 @@ napi_value open_device(const Arguments& arguments) {
 
 napi_value device_memory(const Arguments& arguments) {
   const napi_env env = arguments.env();
-  const Device& device = *device_of(env, arguments[0], "device").device;
+  const Device& device = *device_of(arguments, arguments[0], "device").device;
   napi_value result = nullptr;
   require(env, napi_create_object(env, &result), "object");
   set(env, result, "bytes", make_number(env, static_cast<double>(device.bytes())));
@@ -134,7 +139,7 @@ napi_value device_memory(const Arguments& arguments) {
 }
 
 napi_value dispose_device(const Arguments& arguments) {
-  DeviceHandle& handle = device_of(arguments.env(), arguments[0], "device");
+  DeviceHandle& handle = device_of(arguments, arguments[0], "device");
   arguments.environment().drop_tensors_of(*handle.device);
   handle.device.reset();
   return nullptr;
@@ -143,7 +148,7 @@ napi_value dispose_device(const Arguments& arguments) {
 napi_value create_tensor(const Arguments& arguments) {
   const napi_env env = arguments.env();
   Environment& environment = arguments.environment();
-  const std::shared_ptr<Device>& device = device_of(env, arguments[1], "device").device;
+  const std::shared_ptr<Device>& device = device_of(arguments, arguments[1], "device").device;
   const auto dtype = static_cast<kr_dtype>(arguments.integer(2, "dtype", KR_F32, KR_F64));
   const int64_t batch = arguments.integer(3, "batch", 0, most_bytes);
   const int64_t rows = arguments.integer(4, "rows", 0, most_bytes);
@@ -164,14 +169,13 @@ napi_value create_tensor(const Arguments& arguments) {
   }
   auto tensor =
       std::make_unique<TensorHandle>(environment.shared_from_this(), std::move(storage), dtype, batch, rows, cols);
-  mark(env, arguments[0], tensor_tag, "Tensor");
-  require(env, napi_wrap(env, arguments[0], tensor.get(), finalize_tensor, nullptr, &tensor->reference), "wrap");
-  tensor.release();
-  return nullptr;
+  require_own_object(napi_add_finalizer(env, arguments[0], tensor.get(), finalize_tensor, nullptr, &tensor->reference),
+                     "Tensor");
+  return make_number(env, static_cast<double>(tensor.release()->number()));
 }
 
 napi_value write_tensor(const Arguments& arguments) {
-  const TensorHandle& tensor = tensor_of(arguments.env(), arguments[0], "tensor");
+  const TensorHandle& tensor = tensor_of(arguments, arguments[0], "tensor");
   const View view = matching_view(arguments, 1, "data", tensor);
   Storage& storage = *tensor.storage();
   if (storage.readers + storage.writers > 0) {
@@ -182,7 +186,7 @@ napi_value write_tensor(const Arguments& arguments) {
 }
 
 napi_value read_tensor(const Arguments& arguments) {
-  const TensorHandle& tensor = tensor_of(arguments.env(), arguments[0], "tensor");
+  const TensorHandle& tensor = tensor_of(arguments, arguments[0], "tensor");
   const View view = matching_view(arguments, 1, "into", tensor);
   const Storage& storage = *tensor.storage();
   if (storage.writers > 0) {
@@ -193,7 +197,21 @@ napi_value read_tensor(const Arguments& arguments) {
 }
 
 napi_value dispose_tensor(const Arguments& arguments) {
-  static_cast<TensorHandle*>(unwrap(arguments.env(), arguments[0], tensor_tag, "tensor", "Tensor"))->drop();
+  const int64_t number = tensor_number(arguments.env(), arguments[0]);
+  TensorHandle* tensor = arguments.environment().tensor(number);
+  if (tensor != nullptr) {
+    napi_value object = nullptr;
+    const napi_status status = napi_get_reference_value(arguments.env(), tensor->reference, &object);
+    if (status == napi_ok && object != nullptr) {
+      // With its reference, so that no finalizer is left: those of a loop that does not return to the event loop would
+      // pile up.
+      finalize_tensor(arguments.env(), tensor, nullptr);
+    } else {
+      tensor->drop();  // its object was collected: the finalizer is on its way
+    }
+  } else if (!arguments.environment().has_numbered(number)) {
+    refuse("tensor", "Tensor");
+  }
   return nullptr;
 }
 

@@ -64,6 +64,19 @@ describe('10,000 dropped tensors of 256 KB under a heap of 64 MB', () => {
     expect(held).toBeLessThan(250)
   })
 
+  test('500,000 disposed ones leave nothing behind for the event loop', () => {
+    const { stdout, stderr, status } = runNode(
+      'module',
+      `${kronroot() + measured}
+      for (let i = 0; i < 500000; i++) { device.empty([2, 2]).dispose(); if (i % 1000 === 0) look() }
+      console.log(peak / 2 ** 20)`,
+      { flags },
+    )
+    expect(status, stderr).toBe(0)
+    // A finalizer of each would hold 140 MB.
+    expect(Number(stdout)).toBeLessThan(50)
+  })
+
   test('100,000 tiny ones too', () => {
     const { stdout, stderr, status } = runNode(
       'module',

@@ -11,10 +11,13 @@ function device(backend = 'cpu'): object {
   return object
 }
 
-function tensor(on: object, rows: number, cols: number): object {
+// Keeps the tensors that are made here from being collected.
+const objects: object[] = []
+
+function tensor(on: object, rows: number, cols: number): number {
   const object = {}
-  native.createTensor(object, on, 0, 1, rows, cols, 1)
-  return object
+  objects.push(object)
+  return native.createTensor(object, on, 0, 1, rows, cols, 1)
 }
 
 function code(call: () => unknown): unknown {
@@ -49,15 +52,9 @@ describe('handles', () => {
         code(() => native.deviceMemory(value as object)),
         String(value),
       ).toBe('ERR_ARGUMENT')
-      expect(code(() => native.disposeTensor(value as object))).toBe('ERR_ARGUMENT')
-      expect(code(() => native.readTensor(value as object, new Float32Array(1)))).toBe('ERR_ARGUMENT')
     }
     expect(
-      code(() => native.readTensor(own, new Float32Array(1))),
-      'a device is no tensor',
-    ).toBe('ERR_ARGUMENT')
-    expect(
-      code(() => native.deviceMemory(tensor(own, 1, 1))),
+      code(() => native.deviceMemory(tensor(own, 1, 1) as unknown as object)),
       'a tensor is no device',
     ).toBe('ERR_ARGUMENT')
     expect(
@@ -66,14 +63,56 @@ describe('handles', () => {
     ).toBe('ERR_ARGUMENT')
   })
 
-  test('an object is attached once', () => {
+  test('what is no number of a tensor is refused', () => {
+    const own = device()
+    const last = tensor(own, 1, 1)
+    for (const value of [
+      undefined,
+      null,
+      'x',
+      Symbol('s'),
+      1n,
+      {},
+      Object(last),
+      own,
+      () => 1,
+      0,
+      -last,
+      -0,
+      last + 1,
+      last - 0.5,
+      Number.NaN,
+      Infinity,
+      2 ** 53,
+      2 ** 64 + 2,
+    ]) {
+      const given = value as number
+      const into = new Float32Array(1)
+      expect(code(() => native.disposeTensor(given))).toBe('ERR_ARGUMENT')
+      expect(code(() => native.readTensor(given, into))).toBe('ERR_ARGUMENT')
+      expect(code(() => native.writeTensor(given, into))).toBe('ERR_ARGUMENT')
+    }
+    expect(code(() => native.readTensor(last, new Float32Array(1)))).toBe('answered')
+  })
+
+  test('a disposed tensor is known as such, and its number is not used again', () => {
+    const own = device()
+    const gone = tensor(own, 1, 1)
+    native.disposeTensor(gone)
+    expect(native.deviceMemory(own)).toEqual({ bytes: 0, tensors: 0 })
+    expect(tensor(own, 1, 1)).toBeGreaterThan(gone)
+    expect(code(() => native.disposeTensor(gone))).toBe('answered')
+    expect(code(() => native.readTensor(gone, new Float32Array(1)))).toBe('ERR_DISPOSED')
+    expect(native.deviceMemory(own)).toEqual({ bytes: 4, tensors: 1 })
+  })
+
+  test('an object is attached once to a device, and a tensor needs one', () => {
     const own = device()
     expect(code(() => native.openDevice(own, 'cpu', 0, 0, undefined))).toBe('ERR_ARGUMENT')
-    const once = tensor(own, 2, 2)
-    expect(code(() => native.createTensor(once, own, 0, 1, 2, 2, 0))).toBe('ERR_ARGUMENT')
-    expect(native.deviceMemory(own)).toEqual({ bytes: 16, tensors: 1 })
-    expect(code(() => native.createTensor(1 as unknown as object, own, 0, 1, 2, 2, 0))).toBe('ERR_ARGUMENT')
-    expect(native.deviceMemory(own)).toEqual({ bytes: 16, tensors: 1 })
+    for (const value of [1, undefined, 'x']) {
+      expect(code(() => native.createTensor(value as unknown as object, own, 0, 1, 2, 2, 0))).toBe('ERR_ARGUMENT')
+    }
+    expect(native.deviceMemory(own)).toEqual({ bytes: 0, tensors: 0 })
   })
 
   test('unknown backends, and sizes that overflow', () => {
@@ -113,8 +152,8 @@ describe('call', () => {
   })
 
   test('20,000 calls with random garbage', async () => {
-    const double = {}
-    native.createTensor(double, own, 1, 3, 2, 2, 1)
+    const keep = {}
+    const double = native.createTensor(keep, own, 1, 3, 2, 2, 1)
     const gone = tensor(own, 2, 2)
     native.disposeTensor(gone)
     const pool: unknown[] = [a, b, out, double, gone, tensor(own, 0, 0), tensor(own, 3, 1), own, null, undefined, {}]
@@ -140,9 +179,43 @@ describe('call', () => {
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     }
     await Promise.all(pending)
+    objects.push(keep)
     for (const outcome of outcomes.keys()) expect(outcome).toMatch(/^(answered|ERR_[A-Z_]+)$/)
     expect(outcomes.get('ERR_INTERNAL')).toBeUndefined()
     expect(outcomes.get('ERR_ARGUMENT')).toBeGreaterThan(1000)
+  })
+
+  test('the report of one matrix lies in the record, which the next call overwrites', async () => {
+    const cholesky = native.operations.indexOf('cholesky')
+    const call = (x: number) => native.call(cholesky, x, out, 0, 0, 0)
+    const status = () => new Int32Array(native.record)[0]
+    const square = tensor(own, 2, 2)
+    native.writeTensor(square, Float32Array.of(4, 0, 0, 9))
+    expect(call(square)).toBe(native.record)
+    expect(status()).toBe(0)
+    expect(call(tensor(own, 2, 2))).toBe(native.record)
+    expect(status()).toBe(17)
+    const several = native.createTensor(own, own, 0, 2, 2, 2, 1)
+    const records = native.call(cholesky, several, native.createTensor(own, own, 0, 2, 2, 2, 1), 0, 0, 0)!
+    expect(records).not.toBe(native.record)
+    expect(records.byteLength).toBe(80)
+    // An asynchronous call has records of its own.
+    const [, done] = native.submit(cholesky, square, out, 0, 0, 0)
+    expect(await done).not.toBe(native.record)
+    expect(status()).toBe(17)
+    expect(native.call(matmul, a, b, out, 0, 0, 0, 1, 0)).toBeUndefined()
+  })
+
+  test('a record that was transferred away is not written', () => {
+    const cholesky = native.operations.indexOf('cholesky')
+    const away = structuredClone(native.record, { transfer: [native.record] })
+    const before = [...new Int32Array(away)]
+    const square = tensor(own, 2, 2)
+    native.writeTensor(square, Float32Array.of(4, 0, 0, 9))
+    const records = native.call(cholesky, square, out, 0, 0, 0)!
+    expect(records).not.toBe(native.record)
+    expect(new Int32Array(records)[0]).toBe(0)
+    expect([...new Int32Array(away)]).toEqual(before)
   })
 
   test('unknown numbers are nothing to cancel', () => {

@@ -184,17 +184,14 @@ void RootLanes<T>::run_fractions(const Plan* plans, const LaneCertificate& certi
   Scratch scratch;
   double* const poles = scratch.take<double>(int64_t{kMostLanes} * given.terms);
   double* const weights = scratch.take<double>(int64_t{kMostLanes} * given.terms);
-  const auto terms = static_cast<size_t>(given.terms);
+  std::fill_n(poles, kMostLanes * given.terms, 1.0);
+  std::fill_n(weights, kMostLanes * given.terms, 0.0);
   for (size_t l = 0; l < kMostLanes; ++l) {
     const Plan& plan = plans[l];
     const size_t own = plan.is_wanted ? plan.fractions->poles.size() : 0;
     for (size_t k = 0; k < own; ++k) {
       poles[k * kMostLanes + l] = plan.fractions->poles[k];
       weights[k * kMostLanes + l] = plan.scale * plan.fractions->weights[k];
-    }
-    for (size_t k = own; k < terms; ++k) {
-      poles[k * kMostLanes + l] = 1;
-      weights[k * kMostLanes + l] = 0;
     }
   }
   given.poles = poles;
