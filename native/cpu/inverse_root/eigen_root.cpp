@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "../eigh.hpp"
 #include "../gram_of_rows.hpp"
@@ -46,8 +47,16 @@ RootAttempt eigen_root(const RootProblem<T>& problem, T* x) {
   Work* v = scratch.take<Work>(n * n);
   Work* values = scratch.take<Work>(n);
   double* wide = scratch.take<double>(n);
-  std::copy_n(problem.symmetric, n * n, work);
-  const int64_t sweeps = decompose_symmetric(problem.kernels, n, 0, work, values, v, {.cancel = problem.cancel});
+  int64_t sweeps = 0;
+  const bool is_known = std::is_same_v<Work, double> && problem.known != nullptr;
+  if (is_known) {
+    std::copy_n(problem.known->values, n, values);
+    std::copy_n(problem.known->vectors, n * n, v);
+    sweeps = problem.known->sweeps;
+  } else {
+    std::copy_n(problem.symmetric, n * n, work);
+    sweeps = decompose_symmetric(problem.kernels, n, 0, work, values, v, {.cancel = problem.cancel});
+  }
   if (sweeps == kCancelled) attempt.outcome = RootAttempt::Outcome::cancelled;
   if (sweeps < 0) return attempt;
 

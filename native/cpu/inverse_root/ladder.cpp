@@ -31,6 +31,12 @@ double least_condition_bound(const RootProblem<T>& problem) {
   return (1 + relative) / (null_threshold(1.0, problem.n, dtype_of<T>) + relative);
 }
 
+// In f64 where that is known already.
+template <typename T>
+RootAttempt by_eigenvalues(const RootProblem<T>& problem, T* x) {
+  return problem.known != nullptr ? eigen_root<double>(problem, x) : eigen_root<T>(problem, x);
+}
+
 // What the planner finds unsuitable is answered by eigh on the same rung.
 template <typename T>
 RootAttempt partial_fractions_or_eigh(const RootProblem<T>& problem, T* x) {
@@ -49,8 +55,8 @@ RootAttempt chosen(const RootProblem<T>& problem, T* x) {
   const bool is_planned = problem.options.method == KR_METHOD_AUTO;
   auto method = is_planned ? planned(least_condition_bound(problem)) : static_cast<kr_method>(problem.options.method);
   if (is_planned && problem.pseudo_inverse()) method = KR_METHOD_EIGH;
-  if (method == KR_METHOD_EIGH) return eigen_root<T>(problem, x);
-  if (problem.pseudo_inverse()) return {};
+  if (method == KR_METHOD_EIGH || (is_planned && problem.known != nullptr)) return by_eigenvalues(problem, x);
+  if (problem.pseudo_inverse() || problem.known != nullptr) return {};
   if (method == KR_METHOD_PARTIAL_FRACTIONS) {
     if (is_planned) return partial_fractions_or_eigh(problem, x);
     return is_fit_for_fractions(problem.root, dtype_of<T>) ? partial_fraction_root(problem, x) : RootAttempt{};
@@ -93,7 +99,7 @@ kr_report climb(const RootProblem<T>& problem, T* x) {
     if (rung == KR_RUNG_EIGH && tried_eigh) continue;
     if (rung == KR_RUNG_EIGH_F64 && sizeof(T) == sizeof(double)) continue;
     RootAttempt attempt = rung == KR_RUNG_CHOSEN ? chosen(problem, x)
-                          : rung == KR_RUNG_EIGH ? eigen_root<T>(problem, x)
+                          : rung == KR_RUNG_EIGH ? by_eigenvalues(problem, x)
                                                  : eigen_root<double>(problem, x);
     if (attempt.outcome == RootAttempt::Outcome::cancelled) return failed(KR_STATUS_CANCELLED);
     if (attempt.outcome == RootAttempt::Outcome::refused) return attempt.report;

@@ -23,6 +23,13 @@ inline constexpr int32_t dtype_of = sizeof(T) == 4 ? KR_F32 : KR_F64;
 template <typename T>
 inline constexpr double fraction_tolerance = std::max(ulp_of<T>, least_fraction_tolerance);
 
+// S = V diag(values) V^T in f64, ascending, eigenvector j in column j.
+struct KnownEigen {
+  const double* values;
+  const double* vectors;  // n x n with stride n
+  int64_t sweeps;
+};
+
 // S = (A + A^T) / 2 times 2^-exponent, largest magnitude in [1/2, 1). Methods answer with
 //   root_scale (S + epsilon I)^{-1/p},   which is (A + epsilon' I)^{-1/p} times a power of two, 2^-result_exponent.
 template <typename T>
@@ -36,6 +43,8 @@ struct RootProblem {
   const T* symmetric;  // S, n x n with stride n
   int exponent;
   double trace;  // of S
+  // Where the lanes found that eigenvalues have to decide, they computed them; else null.
+  const KnownEigen* known = nullptr;
 
   bool pseudo_inverse() const { return options.ridge == KR_RIDGE_PSEUDO_INVERSE; }
   double epsilon(double lambda_max) const {

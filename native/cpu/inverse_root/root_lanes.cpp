@@ -79,7 +79,8 @@ std::optional<kr_method> root_lanes_method(const kr_call* call, const kr_inverse
 // What one lane makes of its spectrum.
 template <typename T>
 struct RootLanes<T>::Plan {
-  bool is_wanted = false;  // otherwise the lane is left to the ladder
+  LaneOutcome outcome = LaneOutcome::left;
+  bool is_wanted = false;  // answered, if the result passes its certificate
   double epsilon = 0;
   double condition = 1;
   double size = 1;   // M = (S + epsilon I) / size
@@ -91,7 +92,7 @@ struct RootLanes<T>::Plan {
 };
 
 template <typename T>
-RootLanes<T>::RootLanes(const kr_call* call, const kr_inverse_root_options& options, kr_method method)
+RootLanes<T>::RootLanes(const kr_call* call, const kr_inverse_root_options& options, kr_method method, int64_t n)
     : call_(call),
       options_(options),
       kernels_(kernels_of<T>(*call->device->kernels)),
@@ -99,7 +100,9 @@ RootLanes<T>::RootLanes(const kr_call* call, const kr_inverse_root_options& opti
       reciprocal_(1.0 / root_.a),
       method_(method),
       minimax_(root_.a, kMinimaxTolerance * ulp_of<T>),
-      fractions_(-root_.exponent(), fraction_tolerance<T>) {
+      fractions_(-root_.exponent(), fraction_tolerance<T>),
+      signs_(static_cast<size_t>(n)) {
+  for (size_t i = 0; i < signs_.size(); ++i) signs_[i] = random_sign(probe_stream, i);
   for (int i = 0; i < root_.a; ++i) roots_of_two_[static_cast<size_t>(i)] = std::exp2(static_cast<double>(i) / root_.a);
 }
 
@@ -124,17 +127,21 @@ typename RootLanes<T>::Plan RootLanes<T>::plan(const RootProblem<T>& problem, co
   const int power = -problem.exponent * root_.b;
   plan.exponent = divide(power);
   plan.remainder = power - plan.exponent * root_.a;
-  if (found.input.status[l] != KR_STATUS_OK || found.is_diagonal[l] || !found.is_found[l] || !(largest > 0))
-    return plan;
+  if (found.input.status[l] != KR_STATUS_OK || found.is_diagonal[l]) return plan;
+  if (!found.is_found[l]) plan.outcome = LaneOutcome::needs_eigenvalues;
+  if (!found.is_found[l] || !(largest > 0)) return plan;
   // Where the ridge is the larger one it sets the scale (inverse_root.cpp).
   if (options_.ridge == KR_RIDGE_ABSOLUTE && options_.ridge_value > found.input.largest[l]) return plan;
   plan.epsilon = problem.epsilon(largest);
   const bool full_rank = smallest > null_threshold(largest, problem.n, dtype_of<T>);
   const bool invertible = full_rank || (plan.epsilon > 0 && smallest >= -tolerated_negative(plan.epsilon, problem.n));
-  if (!invertible || std::abs(plan.exponent) > kLargestExponent) return plan;
   const double top = largest + plan.epsilon, bottom = smallest + plan.epsilon;
   plan.condition = std::max(1.0, top / bottom);
-  if (plan.condition > kLargestCondition<T>) return plan;
+  if (!invertible || plan.condition > kLargestCondition<T>) {
+    plan.outcome = LaneOutcome::needs_eigenvalues;
+    return plan;
+  }
+  if (std::abs(plan.exponent) > kLargestExponent) return plan;
   plan.is_wanted = true;
   if (method_ == KR_METHOD_MINIMAX) {
     plan.size = kRoom * top;
@@ -200,7 +207,8 @@ void RootLanes<T>::run_fractions(const Plan* plans, const LaneCertificate& certi
 }
 
 template <typename T>
-void RootLanes<T>::answer(const LaneGroup<const T>& a, const LaneGroup<T>& x, kr_report* reports, bool* answered) {
+void RootLanes<T>::answer(const LaneGroup<const T>& a, const LaneGroup<T>& x, kr_report* reports,
+                          LaneOutcome* outcomes) {
   const int64_t n = a.rows;
   const bool is_minimax = method_ == KR_METHOD_MINIMAX;
   Scratch scratch;
@@ -227,15 +235,13 @@ void RootLanes<T>::answer(const LaneGroup<const T>& a, const LaneGroup<T>& x, kr
     certificate.exponent[l] = plans[l].is_wanted ? plans[l].exponent : 0;
   }
   if (std::any_of(roots.wanted, roots.wanted + a.count, [](bool each) { return each; })) {
-    double* const signs = scratch.take<double>(n);
-    for (int64_t i = 0; i < n; ++i) signs[i] = random_sign(probe_stream, static_cast<uint64_t>(i));
-    certificate.signs = signs;
+    certificate.signs = signs_.data();
     is_minimax ? run_minimax(plans, certificate, s, x, workspace, roots)
                : run_fractions(plans, certificate, s, x, workspace, roots);
   }
   for (int l = 0; l < a.count; ++l) {
-    answered[l] = roots.wanted[l];
-    if (!answered[l]) continue;
+    outcomes[l] = roots.wanted[l] ? LaneOutcome::answered : plans[l].outcome;
+    if (!roots.wanted[l]) continue;
     reports[l] = kronroot::answered(method_);
     reports[l].iterations =
         static_cast<int32_t>(is_minimax ? plans[l].steps->size() : plans[l].fractions->poles.size());

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <optional>
+#include <vector>
 
 #include "../../core/minimax.hpp"
 #include "../../core/partial_fractions.hpp"
@@ -17,16 +18,26 @@ namespace kronroot::cpu {
 std::optional<kr_method> root_lanes_method(const kr_call* call, const kr_inverse_root_options& options,
                                            const kr_batch& a);
 
+// What became of a matrix in a group.
+enum class LaneOutcome {
+  answered,
+  needs_eigenvalues,  // to decide what counts as 0, or because the condition is beyond the method
+  left,               // to the path for single matrices
+};
+
 // A call for groups of matrices, one to a lane.
 template <typename T>
 class RootLanes {
  public:
-  RootLanes(const kr_call* call, const kr_inverse_root_options& options, kr_method method);
+  // For n x n matrices. Throws std::bad_alloc.
+  RootLanes(const kr_call* call, const kr_inverse_root_options& options, kr_method method, int64_t n);
 
-  // Answers the matrices of a group that the method can answer: answered[l] says whether x and reports[l] are set. The
-  // others, whose x is left as it was, are for the ladder, matrix by matrix: diagonal ones, those that have
-  // eigenvalues which count as 0 or no answer at all, and results that fail their certificate. Thread-safe.
-  void answer(const LaneGroup<const T>& a, const LaneGroup<T>& x, kr_report* reports, bool* answered);
+  // Answers the matrices of a group that the method can answer: of those x and reports[l] are set. The others, whose x
+  // is left as it was, are for the ladder: diagonal ones, those that have eigenvalues which count as 0 or no answer at
+  // all, and results that fail their certificate. Thread-safe.
+  void answer(const LaneGroup<const T>& a, const LaneGroup<T>& x, kr_report* reports, LaneOutcome* outcomes);
+
+  const double* signs() const { return signs_.data(); }
 
  private:
   struct Plan;
@@ -47,6 +58,7 @@ class RootLanes {
   MinimaxSchedules minimax_;
   PowerFractions fractions_;
   std::array<double, root_limit> roots_of_two_{};  // 2^{i / a}
+  std::vector<double> signs_;                      // n random signs
 };
 
 }  // namespace kronroot::cpu

@@ -15,7 +15,8 @@ class Spectrum {
   // values: all n eigenvalues, in any order, n >= 1.
   template <typename T>
   Spectrum(const RootProblem<T>& problem, const double* values)
-      : pseudo_inverse_(problem.pseudo_inverse()),
+      : is_f32_(dtype_of<T> == KR_F32),
+        pseudo_inverse_(problem.pseudo_inverse()),
         root_(problem.root),
         exponent_(problem.exponent),
         result_exponent_(problem.result_exponent()) {
@@ -48,7 +49,12 @@ class Spectrum {
   double image(double value) const {
     const double inverted = effective(value);
     if (!(inverted > 0)) return 0;
-    // In units of A, so that round numbers have round roots.
+    // In units of A, so that round numbers have round roots. What is rounded to f32 needs no wider type.
+    if (is_f32_) {
+      const double exponent = static_cast<double>(root_.b) / root_.a;
+      const double root = std::pow(std::ldexp(inverted, exponent_), root_.inverse ? -exponent : exponent);
+      return std::ldexp(root, -result_exponent_);
+    }
     const long double root = root_power(std::ldexp(static_cast<long double>(inverted), exponent_), root_);
     return static_cast<double>(std::ldexp(root, -result_exponent_));
   }
@@ -59,6 +65,7 @@ class Spectrum {
     return std::max(value, 0.0) + epsilon_;
   }
 
+  bool is_f32_;
   bool pseudo_inverse_;
   Root root_;
   int exponent_;

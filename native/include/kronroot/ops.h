@@ -158,8 +158,10 @@ typedef enum kr_ridge {
  *   COUPLED_NEWTON 4, HIGHER_ORDER 5, NEWTON_DB and CANS 6, RATIONAL 5 n^3 an iteration at p = 2, CHEBYSHEV n^3 a
  *   degree.
  * Small matrices: several in a call share vectors up to n = 128 under AUTO and PARTIAL_FRACTIONS, up to n = 64 and for
- *   p = 2, 3, .. 16 under MINIMAX, save those that the method cannot answer. The reduction is in f64 there. Memory a
- *   thread 4 n^2 + 40 n (MINIMAX: 8 n^2) elements of f32 for each of the matrices of a vector. Alone 6 n^2 + O(n).
+ *   p = 2, 3, .. 16 under MINIMAX, save those that the method cannot answer. The reduction is in f64 there. Those whose
+ *   eigenvalues have to decide what counts as 0 share vectors up to n = 32, decomposed in f64, the others are answered
+ *   one by one. Memory a thread 4 n^2 + 40 n (MINIMAX: 8 n^2) elements of f32 for each of the matrices of a vector.
+ *   Alone 6 n^2 + O(n).
  * Measured errors by method, p, condition and spectrum: docs/inverse-roots.md.
  * Source: coupled Newton: Guo and Higham, SIAM J. Matrix Anal. Appl. 28 (2006); minimax: composite minimax
  *   polynomials with the trough capped, docs/algorithms.md; balanced residual and partial fractions:

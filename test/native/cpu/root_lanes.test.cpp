@@ -177,6 +177,58 @@ TEST("lanes of inverse_root: a matrix has the same bits alone, in any lane, and 
 
 namespace {
 
+// Gram matrices of half the rank in f32: their null space is rounding of either sign, which eigenvalues have to judge.
+std::vector<Batch<float>> deficient(int64_t count, int64_t n) {
+  Uniform random(static_cast<uint64_t>(n));
+  std::vector<Batch<float>> matrices;
+  for (int64_t b = 0; b < count; ++b) {
+    Batch<float> factor(1, n, n / 2), gram(1, n, n);
+    random.fill(factor);
+    for (int64_t i = 0; i < n; ++i) {
+      for (int64_t j = 0; j <= i; ++j) {
+        float sum = 0;
+        for (int64_t k = 0; k < n / 2; ++k) sum += factor(i, k) * factor(j, k);
+        gram(i, j) = gram(j, i) = sum;
+      }
+    }
+    matrices.push_back(gram);
+  }
+  return matrices;
+}
+
+TEST("lanes of inverse_root: of rank-deficient matrices too, whose eigenvalues decide, in whatever company") {
+  for (const KernelSet* set : kernel_sets()) {
+    for (const int64_t n : {4, 9, 16, 31, 40}) {
+      const auto options = root_options(4, 1, KR_RIDGE_DEFAULT, 0);
+      std::vector<Batch<float>> matrices = deficient(19, n);
+      std::vector<kr_report> reports, alone;
+      Batch<float> x = run_on(true, *set, options, stacked(matrices, n), reports);
+      // Every other one has full rank now.
+      std::vector<Batch<float>> among = matrices;
+      const std::vector<Batch<float>> others = mixed<float>(19, n, 5);
+      for (size_t b = 1; b < among.size(); b += 2) {
+        for (int64_t i = 0; i < n; ++i) {
+          for (int64_t j = 0; j < n; ++j) {
+            Batch<float> other = others[b];
+            among[b](i, j) = other(i, j);
+          }
+        }
+      }
+      Batch<float> y = run_on(true, *set, options, stacked(among, n), alone, 2);
+      for (size_t b = 0; b < matrices.size(); ++b) {
+        const std::string where = std::string(set->name) + " n " + std::to_string(n) + " " + std::to_string(b);
+        check(reports[b].status == KR_STATUS_RANK_DEFICIENT && reports[b].detail >= n / 2, where, "status",
+              reports[b].status);
+        check(reports[b].residual <= (n <= 32 ? 1e-2 : 0.05), where, "residual", reports[b].residual);
+        if (b % 2 == 1) continue;
+        const auto index = static_cast<int64_t>(b);
+        check(same_report(reports[b], alone[b]), where, "the report depends on the others");
+        check(same_bits(taken(x, index).data(), taken(y, index).data()), where, "the root depends on the others");
+      }
+    }
+  }
+}
+
 void check_f64(const KernelSet& set, kr_method method) {
   for (const int64_t n : {2, 5, 16, 32}) {
     for (const double condition : {1e2, 1e6, 1e10}) {
