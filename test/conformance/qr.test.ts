@@ -7,38 +7,20 @@ import { type Device, open, qr, type Tensor } from '../../lib/index.js'
 import { type DType, precision, Random, typed } from '../matrices/zoo.js'
 import { devicesByRank } from './devices.js'
 import { expectSameBits, item, multiplyOn } from './oracle.js'
-import { oneNorm, orthonormalityRatio, type Rectangle, rectangles, stackedRectangles } from './rectangles.js'
+import {
+  fewShapes,
+  manyShapes,
+  oneNorm,
+  orthonormalityRatio,
+  type Rectangle,
+  rectangles,
+  stackedRectangles,
+} from './rectangles.js'
 
 const { main, others } = devicesByRank()
 const dtypes: readonly DType[] = ['f32', 'f64']
 const product = open('cpu')
 afterAll(() => product.dispose())
-
-const full = [
-  ...Array.from({ length: 20 }, (_, i) => [i + 1, i + 1] as const),
-  ...([
-    [1, 9],
-    [9, 1],
-    [17, 33],
-    [33, 17],
-    [64, 64],
-    [65, 40],
-    [40, 65],
-    [129, 129],
-    [300, 20],
-    [20, 300],
-    [257, 130],
-    [600, 600],
-  ] as const),
-] // prettier-ignore
-const few = [
-  [1, 1],
-  [3, 3],
-  [9, 5],
-  [5, 9],
-  [33, 33],
-  [70, 64],
-] as const
 
 function check(device: Device, matrices: readonly Rectangle[], dtype: DType, mode: 'reduced' | 'complete'): void {
   const { m, n } = matrices[0]!
@@ -79,7 +61,7 @@ function check(device: Device, matrices: readonly Rectangle[], dtype: DType, mod
 }
 
 describe.each([main, ...others])('qr on $label', (testDevice) => {
-  const shapes = testDevice === main ? full : few
+  const shapes = testDevice === main ? [...manyShapes, [600, 600] as const] : fewShapes
 
   describe.each(dtypes)('%s', (dtype) => {
     const withDevice = (run: (device: Device) => void) => () => {
@@ -101,7 +83,7 @@ describe.each([main, ...others])('qr on $label', (testDevice) => {
     it(
       'keeps them for one matrix at a time, and completes Q',
       withDevice((device) => {
-        for (const [m, n] of few)
+        for (const [m, n] of fewShapes)
           for (const each of rectangles(m, n, dtype, new Random(m + 9 * n))) {
             check(device, [each], dtype, 'reduced')
             check(device, [each], dtype, 'complete')
@@ -112,7 +94,7 @@ describe.each([main, ...others])('qr on $label', (testDevice) => {
     it(
       'gives R alone, with the bits of R beside Q',
       withDevice((device) => {
-        for (const [m, n] of few) {
+        for (const [m, n] of fewShapes) {
           const a = stackedRectangles(device, rectangles(m, n, dtype, new Random(2)), dtype)
           const alone = qr(a, { mode: 'r' })
           expect(alone.q).toBeUndefined()

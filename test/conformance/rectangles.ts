@@ -10,6 +10,33 @@ export interface Rectangle {
   readonly data: Float64Array
 }
 
+/** Shapes around edges of lanes and blocks, tall and wide. */
+export const manyShapes: readonly (readonly [m: number, n: number])[] = [
+  ...Array.from({ length: 20 }, (_, i) => [i + 1, i + 1] as const),
+  ...([
+    [1, 9],
+    [9, 1],
+    [17, 33],
+    [33, 17],
+    [64, 64],
+    [65, 40],
+    [40, 65],
+    [129, 129],
+    [300, 20],
+    [20, 300],
+    [257, 130],
+  ] as const),
+] // prettier-ignore
+
+export const fewShapes: readonly (readonly [m: number, n: number])[] = [
+  [1, 1],
+  [3, 3],
+  [9, 5],
+  [5, 9],
+  [33, 33],
+  [70, 64],
+]
+
 export function rectangles(m: number, n: number, dtype: DType, random: Random): Rectangle[] {
   const { huge, tiny, ulp } = precision[dtype]
   const decay = (ulp / 8) ** (1 / Math.max(m, n))

@@ -7,7 +7,15 @@ import { type Device, open, svd } from '../../lib/index.js'
 import { type DType, fromSingularValues, precision, Random, typed } from '../matrices/zoo.js'
 import { devicesByRank } from './devices.js'
 import { expectSameBits, item, multiplyOn } from './oracle.js'
-import { oneNorm, orthonormalityRatio, type Rectangle, rectangles, stackedRectangles } from './rectangles.js'
+import {
+  fewShapes,
+  manyShapes,
+  oneNorm,
+  orthonormalityRatio,
+  type Rectangle,
+  rectangles,
+  stackedRectangles,
+} from './rectangles.js'
 
 const { main, others } = devicesByRank()
 const dtypes: readonly DType[] = ['f32', 'f64']
@@ -17,31 +25,6 @@ afterAll(() => {
   product.dispose()
   witness.dispose()
 })
-
-const full = [
-  ...Array.from({ length: 20 }, (_, i) => [i + 1, i + 1] as const),
-  ...([
-    [1, 9],
-    [9, 1],
-    [17, 33],
-    [33, 17],
-    [64, 64],
-    [65, 40],
-    [40, 65],
-    [129, 129],
-    [300, 20],
-    [20, 300],
-    [257, 130],
-  ] as const),
-] // prettier-ignore
-const few = [
-  [1, 1],
-  [3, 3],
-  [9, 5],
-  [5, 9],
-  [33, 33],
-  [70, 64],
-] as const
 
 function check(device: Device, matrices: readonly Rectangle[], dtype: DType): void {
   const { m, n } = matrices[0]!
@@ -100,7 +83,7 @@ function expectPositiveLeadingComponents(x: Float64Array, l: number, where: stri
 }
 
 describe.each([main, ...others])('svd on $label', (testDevice) => {
-  const shapes = testDevice === main ? full : few
+  const shapes = testDevice === main ? manyShapes : fewShapes
 
   describe.each(dtypes)('%s', (dtype) => {
     const { ulp } = precision[dtype]
@@ -123,7 +106,7 @@ describe.each([main, ...others])('svd on $label', (testDevice) => {
     it(
       'keeps them for one matrix at a time',
       withDevice((device) => {
-        for (const [m, n] of few)
+        for (const [m, n] of fewShapes)
           for (const each of rectangles(m, n, dtype, new Random(m + 9 * n))) check(device, [each], dtype)
       }),
     ) // prettier-ignore
@@ -150,7 +133,7 @@ describe.each([main, ...others])('svd on $label', (testDevice) => {
     it(
       'values alone agree with values beside vectors',
       withDevice((device) => {
-        for (const [m, n] of [...few, [100, 90]] as const) {
+        for (const [m, n] of [...fewShapes, [100, 90]] as const) {
           const a = stackedRectangles(device, rectangles(m, n, dtype, new Random(2)), dtype)
           const alone = svd(a, { vectors: false })
           expect(alone.u).toBeUndefined()

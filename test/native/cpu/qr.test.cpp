@@ -8,15 +8,6 @@ using kronroot::LaneOp;
 using kronroot::ulp_of;
 using kronroot::cpu::KernelSet;
 
-constexpr double kRatioBound = 10;  // ops.h
-constexpr int64_t kPadding = 3;     // columns after each row, which must not be written
-template <typename T>
-constexpr T kUntouched = -77;
-
-struct Shape {
-  int64_t m, n;
-};
-
 template <typename T>
 struct Answer {
   Batch<T> q, r;
@@ -74,11 +65,6 @@ const std::vector<Shape>& small_shapes() {
   static const std::vector<Shape> shapes{{1, 1}, {2, 1}, {1, 2}, {2, 2},  {3, 5},   {5, 3},  {4, 4},   {6, 6},  {8, 8},
                                          {9, 7}, {7, 9}, {1, 9}, {13, 1}, {16, 16}, {17, 5}, {33, 20}, {20, 33}};
   return shapes;
-}
-
-std::string name_of(const KernelSet& set, const char* type, bool lanes, const Rectangle& each) {
-  return std::string(set.name) + " " + type + (lanes ? " lanes " : " ") + std::to_string(each.m) + "x" +
-         std::to_string(each.n) + " " + each.name;
 }
 
 template <typename T>

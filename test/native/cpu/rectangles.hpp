@@ -13,12 +13,26 @@
 
 namespace kronroot::test {
 
+inline constexpr double kRatioBound = 10;  // ops.h
+inline constexpr int64_t kPadding = 3;     // columns after each row of an output, which must not be written
+template <typename T>
+constexpr T kUntouched = -77;
+
+struct Shape {
+  int64_t m, n;
+};
+
 struct Rectangle {
   std::string name;
   int64_t m, n;
   std::vector<double> data;
   double& at(int64_t i, int64_t j) { return data[static_cast<size_t>(i * n + j)]; }
 };
+
+inline std::string name_of(const cpu::KernelSet& set, const char* type, bool lanes, const Rectangle& each) {
+  return std::string(set.name) + " " + type + (lanes ? " lanes " : " ") + std::to_string(each.m) + "x" +
+         std::to_string(each.n) + " " + each.name;
+}
 
 // Of every kind one: full and deficient rank, graded columns and rows, clusters, zeros, both ends of the range of T.
 template <typename T>

@@ -9,15 +9,6 @@ using kronroot::LaneOp;
 using kronroot::ulp_of;
 using kronroot::cpu::KernelSet;
 
-constexpr double kRatioBound = 10;  // ops.h
-constexpr int64_t kPadding = 3;     // columns after each row, which must not be written
-template <typename T>
-constexpr T kUntouched = -77;
-
-struct Shape {
-  int64_t m, n;
-};
-
 template <typename T>
 struct Answer {
   Batch<T> s, u, v;
@@ -69,11 +60,6 @@ void check_bounds(const std::string& name, Batch<T>& a, Answer<T>& answer, Batch
     for (int64_t i = 0; i < l; ++i) peak = std::abs(shorter(b, i, k)) > std::abs(peak) ? shorter(b, i, k) : peak;
     check(peak > 0, name, "sign");
   }
-}
-
-std::string name_of(const KernelSet& set, const char* type, bool lanes, const Rectangle& each) {
-  return std::string(set.name) + " " + type + (lanes ? " lanes " : " ") + std::to_string(each.m) + "x" +
-         std::to_string(each.n) + " " + each.name;
 }
 
 // Singular values in f64 by the reference.

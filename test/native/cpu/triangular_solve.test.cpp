@@ -9,9 +9,6 @@ using kronroot::LaneOp;
 using kronroot::ulp_of;
 using kronroot::cpu::KernelSet;
 
-template <typename T>
-constexpr T kUntouched = -77;
-
 struct Case {
   kr_triangular_solve_options options;
   int64_t n, k;
