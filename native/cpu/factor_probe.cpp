@@ -10,6 +10,8 @@ namespace kronroot::cpu {
 template <typename T>
 bool read_scaled(const Kernels<T>& kernels, const Matrix<T>& a, bool transpose, T* to, int* exponent) {
   T largest = 0;
+  *exponent = 0;
+  if (a.rows == 0 || a.cols == 0) return true;
   for (int64_t i = 0; i < a.rows; ++i) {
     const T of_row = kernels.largest_magnitude(a.cols, &a(i, 0));
     if (!std::isfinite(of_row)) return false;

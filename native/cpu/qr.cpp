@@ -51,14 +51,14 @@ kr_report factor(const Kernels<T>& kernels, const Matrix<T>& a, const Matrix<T>&
   }
   if (q.data != nullptr && r.data != nullptr) {
     double* coordinates = scratch.take<double>(columns);
-    for (int64_t i = 0; i < columns; ++i) coordinates[i] = kernels.dot_wide(n, &scaled(i, 0), probe.signs());
+    for (int64_t i = 0; i < columns; ++i) coordinates[i] = kernels.dot_wide(n, scaled.data + i * n, probe.signs());
     report.residual = std::max(report.residual, probe.residual(columns, columns_of_q, coordinates));
   }
   if (r.data != nullptr && !scale_to_range(kernels, columns * n, scaled.data, exponent)) {
     return failed(KR_STATUS_OVERFLOW);
   }
   if (q.data != nullptr) kernels.transpose(columns, m, columns_of_q, m, q.data, q.stride);
-  for (int64_t i = 0; i < r.rows && r.data != nullptr; ++i) std::copy_n(&scaled(i, 0), n, &r(i, 0));
+  for (int64_t i = 0; i < r.rows && r.data != nullptr; ++i) std::copy_n(scaled.data + i * n, n, r.data + i * r.stride);
   return report;
 }
 
