@@ -268,15 +268,16 @@ typedef kr_cholesky_options kr_spd_solve_options;
 /*
  * triangular_solve: op(T) X = alpha B (side = KR_SIDE_LEFT) or X op(T) = alpha B (KR_SIDE_RIGHT), T n x n triangular.
  * Shapes: t n x n; b and x n x k (LEFT) or k x n (RIGHT); x may be the very same descriptor as b. Of T only the
- * triangle that `upper` names counts, and with unit_diagonal only what lies off its diagonal. Failures:
- * KR_STATUS_SINGULAR for a zero on the diagonal; a non-finite element of that triangle or of B; KR_STATUS_OVERFLOW
- * where a solution, alpha B or a 1 / t_ii is beyond the range. A failed matrix leaves x as it was. Bound: |op(T) X -
- * alpha B| <= 2 (n + 4) ulp |op(T)| |X|, elementwise. Report: residual = |sum_j +- (op(T) x_j - alpha b_j) / (|T|_F
- * |x_j|_2 + |alpha b_j|_2)|_2 over the right-hand sides j, with random signs: for one of them its own residual, for
- * more their root sum of squares, estimated. In f64. condition = max|t_ii| / min|t_ii|, a lower bound of that of T.
- * Cost: n^2 k flop. Memory a thread, in elements: n^2 + n k for a matrix alone, n (n + 2 k + 1) for each of the
- * matrices that share vectors. Source: substitution, Golub and Van Loan, 3.1; its error: Higham, Accuracy and
- * Stability, theorem 8.5.
+ *   triangle that `upper` names counts, and with unit_diagonal only what lies off its diagonal.
+ * Failures: KR_STATUS_SINGULAR for a zero on the diagonal; a non-finite element of that triangle or of B;
+ *   KR_STATUS_OVERFLOW where a solution, alpha B or a 1 / t_ii is beyond the range. A failed matrix leaves x as it was.
+ * Bound: |op(T) X - alpha B| <= 2 (n + 4) ulp |op(T)| |X|, elementwise.
+ * Report: residual = |sum_j +- (op(T) x_j - alpha b_j) / (|T|_F |x_j|_2 + |alpha b_j|_2)|_2 over the right-hand sides
+ *   j, with random signs, in f64: for one of them its own residual, for more their root sum of squares, estimated.
+ *   condition = max|t_ii| / min|t_ii|, a lower bound of that of T.
+ * Cost: n^2 k flop. Memory a thread, in elements: n^2 + 2 n k for a matrix alone, n (n + 2 k + O(1)) for each of the
+ *   matrices that share vectors.
+ * Source: substitution, Golub and Van Loan, 3.1; its error: Higham, Accuracy and Stability, theorem 8.5.
  */
 typedef struct kr_triangular_solve_options {
   int32_t side; /* kr_side */
@@ -294,9 +295,9 @@ typedef struct kr_triangular_solve_options {
  * Report: residual = the larger of |A z - Q R z|_2 / (|A|_F |z|_2) and |Q^T Q y - y|_2 / |y|_2 for random sign vectors
  *   y and z; the second alone without r, NaN without q. condition = max r_ii / min r_ii, a lower bound of that of A.
  * Failures: a non-finite element; KR_STATUS_OVERFLOW where an element of R, as large as the norm of its column, does.
- * Cost: 2 l^2 (max(m, n) - l / 3) flop for R, as much again for Q, m >= n. Memory a thread, in elements: 2 m n +
- *   max(m, n) (l + 64) for a matrix alone; where matrices share vectors (n small, several in the call) m (n + 2 l)
- *   for each of the matrices of a vector.
+ * Cost: 2 l^2 (max(m, n) - l / 3) flop for R, as much again for Q, m >= n. Memory a thread, in elements, for c
+ *   columns of Q: m n + c (m + n) + 64 (m + n) for a matrix alone; where matrices share vectors (n small, several in
+ *   the call) m (m + n) + O(m + n) for each of the matrices of a vector.
  * Source: Householder reflectors in blocks; Golub and Van Loan, 5.2.2 and 5.2.3.
  */
 typedef struct kr_qr_options {
@@ -313,14 +314,16 @@ typedef struct kr_qr_options {
  * Any rank and any scale: singular vectors of zeros are completed to orthonormal columns.
  * Bounds: |A - U diag(s) V^T| / (max(m, n) ulp |A|) < 10, |U^T U - I| / (m ulp) < 10, |V^T V - I| / (n ulp) < 10
  *   (1-norms); every |s_j - exact| < 10 max(m, n) ulp s_1.
- * Report: residual = the largest of |A z - U diag(s) V^T z|_2 / (|A|_F |z|_2), |U^T U y - y|_2 / |y|_2 and the same of
- *   V, for random sign vectors y and z (NaN for values only); condition = s_1 / s_l, iterations = sweeps.
- * Failures: a non-finite element; KR_STATUS_OVERFLOW where s_1 does; KR_STATUS_NOT_CONVERGED after 40 sweeps.
- * Method: one-sided Jacobi (Hestenes): the short side's rows w_i of W = V^T A, from V = I where matrices share vectors,
- *   else from the eigenvectors of A A^T, are rotated until |w_i . w_j| <= ulp sqrt(n) |w_i| |w_j|; then W^T = U diag(s)
- *   by Householder QR.
+ * Report: residual = the largest of |A z - U diag(s) V^T z|_2 / (|A|_F |z|_2), of A^T where A is wide,
+ *   |U^T U y - y|_2 / |y|_2 and the same of V, for random sign vectors y and z (NaN for values only);
+ *   condition = s_1 / s_l, iterations = sweeps, or steps of refinement for a matrix alone.
+ * Failures: a non-finite element; KR_STATUS_OVERFLOW where s_1 does; KR_STATUS_NOT_CONVERGED after 40 iterations.
+ * Method: one-sided Jacobi (Hestenes) on the rows w_i of W = V^T A, A transposed where it is tall; then W^T = U diag(s)
+ *   by Householder QR. Where matrices share vectors, from V = I until |w_i . w_j| <= ulp sqrt(n) |w_i| |w_j|, rows that
+ *   are rounding (2^-30 in f32, 2^-59 in f64) left alone; alone, from the eigenvectors of A A^T until |w_i . w_j| <=
+ *   ulp sqrt(n) s_1 max(|w_i|, |w_j|).
  * Cost: m <= n: about 9 m^3 for the eigenvectors and 12 m^2 n in products for a matrix alone. Memory a thread, in
- *   elements: 3 m n + 8 m^2 alone; where matrices share vectors 2 m n + 2 m^2 for each of the matrices of a vector.
+ *   elements: 5 m n + 14 m^2 alone; where matrices share vectors 3 m n + 2 m^2 for each of the matrices of a vector.
  * Source: Golub and Van Loan, 8.6.3; Hestenes, J. SIAM 6 (1958); refinement of a nearly orthogonal W: Ogita and
  *   Aishima, J. Comput. Appl. Math. 369 (2020).
  */
@@ -332,15 +335,18 @@ typedef struct kr_svd_options {
  * norm_estimate: a norm of every matrix.
  * Shapes: a m x n; values 1 x 1.
  *   SPECTRAL        an upper bound of sigma_max, at most 2.5 % above: no starting vector, no chance
- *   SPECTRAL_LOWER  a lower bound of sigma_max: `iterations` steps (0 stands for 4) of power iteration on A^T A from
- * its longest row, |A x|_2 / |x|_2 for the last x; exact for rank one. Never above sigma_max beyond rounding FROBENIUS
- * sqrt(sum a_ij^2) ONE, INFINITY   the largest sum of magnitudes of a column, of a row MAX             max |a_ij| Any
- * scale. 0 for A = 0 and empty matrices. Failures: a non-finite element; KR_STATUS_OVERFLOW where the norm does. Bound,
- * relative: FROBENIUS, ONE, INFINITY 2 ulp in f32, (m + n) ulp in f64; MAX exact; rounding moves the other two by up to
- * 8 (m + n) ulp, but never SPECTRAL below sigma_max. Report: iterations = squarings of A A^T or steps; nothing is
- * measured. Cost: one pass over A; SPECTRAL_LOWER two a step; SPECTRAL, s = min(m, n): m n s flop and s^3 for each of 0
- * to 7 squarings. Memory a thread, in elements: m n + 3 s^2 for SPECTRAL, else O(m + n). Source: power traces,
- * native/cpu/lambda_max.cpp; Golub and Van Loan, 2.3 and 8.2.1.
+ *   SPECTRAL_LOWER  a lower bound of sigma_max: the largest |A x|_2 / |x|_2 met in `iterations` steps (0 stands for 4)
+ *                   of power iteration on A^T A from the longest row; exact for rank one
+ *   FROBENIUS       sqrt(sum a_ij^2)
+ *   ONE, INFINITY   the largest sum of magnitudes of a column, of a row
+ *   MAX             max |a_ij|
+ * Any scale. 0 for A = 0 and empty matrices. Failures: a non-finite element; KR_STATUS_OVERFLOW where the norm does.
+ * Bound, relative: FROBENIUS, ONE, INFINITY 2 ulp in f32, (m + n) ulp in f64; MAX exact; rounding moves the other two
+ *   by up to 8 (m + n) ulp, but never SPECTRAL below sigma_max.
+ * Report: iterations = steps of SPECTRAL_LOWER, else 0; nothing is measured.
+ * Cost: one pass over A; SPECTRAL_LOWER two a step; SPECTRAL, s = min(m, n): m n s flop and s^3 for each of 0 to 7
+ *   squarings. Memory a thread, in elements: m n + 3 s^2 for SPECTRAL, m n for SPECTRAL_LOWER, else O(m + n).
+ * Source: power traces, native/cpu/lambda_max.cpp; Golub and Van Loan, 2.3 and 8.2.1.
  */
 typedef enum kr_norm {
   KR_NORM_SPECTRAL = 0,

@@ -56,6 +56,20 @@ void check_alone(int64_t n) {
   const double inverse =
       elements_used<T>([&](const kr_call* call) { kronroot::cpu::spd_inverse(call, nullptr, &a, &x, nullptr); });
   check(inverse <= 2.2 * square, where, "spd_inverse takes 2 n^2", inverse / square);
+  Batch<T> second(1, n, n), third(1, n, n);
+  const double qr =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::qr(call, nullptr, &a, &x, &second, nullptr); });
+  check(qr <= 3 * square + 128.0 * static_cast<double>(n), where, "qr takes m n + c (m + n) + 64 (m + n)", qr / square);
+  const double svd = elements_used<T>(
+      [&](const kr_call* call) { kronroot::cpu::svd(call, nullptr, &a, &values, &x, &second, nullptr); });
+  check(svd <= 19 * square, where, "svd takes 5 m n + 14 m^2", svd / square);
+  const double triangular = elements_used<T>(
+      [&](const kr_call* call) { kronroot::cpu::triangular_solve(call, nullptr, &a, &a, &third, nullptr); });
+  check(triangular <= 3.1 * square, where, "triangular_solve takes n^2 + 2 n k", triangular / square);
+  Batch<T> norm(1, 1, 1);
+  const double spectral =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::norm_estimate(call, nullptr, &a, &norm, nullptr); });
+  check(spectral <= 4.1 * square, where, "norm_estimate takes m n + 3 s^2", spectral / square);
   kr_inverse_root_options options{};
   options.p_numerator = 4;
   options.p_denominator = 1;

@@ -15,8 +15,6 @@ namespace orthogonal {
 using spd::kSide;
 using spd::with_constant;
 
-// A tall matrix is read as its wide transpose.
-
 // One tile of C.
 template <bool Symmetric, int Rows, int Cols, typename T, typename F>
 inline void compute_tile(const LaneMatrix<T>& a, const LaneMatrix<T>& b, const LaneMatrix<T>& c, int64_t i, int64_t j,
@@ -119,7 +117,7 @@ Mask<T> finite_lanes(int64_t count, const T* x) {
   return finite;
 }
 
-// As Kernels<T>::newton_schulz_lanes.
+// As Kernels<T>::newton_schulz_lanes. A tall matrix is read as its wide transpose.
 template <typename T>
 void newton_schulz_lanes(NewtonSchulzLanes<T>& op, T* workspace) {
   const int64_t rows = op.a.rows, cols = op.a.cols, count = rows * cols;
