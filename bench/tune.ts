@@ -7,9 +7,11 @@ import {
   cholesky,
   type Device,
   eigh,
+  gram,
   type Isa,
   inverseRoot,
   KronrootError,
+  matmul,
   open,
   orthogonalize,
   qr,
@@ -32,6 +34,8 @@ interface LaneCase {
 }
 
 const laneCases: readonly LaneCase[] = [
+  { op: 'matmul', run: (a, out) => void matmul(a, a, { out }) },
+  { op: 'gram', run: (a, out) => void gram(a, { out }) },
   { op: 'eigh', run: (a) => disposed(eigh(a)) },
   { op: 'eigh_values', run: (a) => disposed(eigh(a, { vectors: false })) },
   { op: 'inverse_root', run: (a, out) => void inverseRoot(a, { p: 4, ridge: { relative: 1e-4 }, out }) },

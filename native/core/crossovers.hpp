@@ -4,7 +4,8 @@
 //
 // A table is text, one row a line, # starts a comment:
 //   lanes ISA OP DTYPE N BATCH
-//     up to n = N the op computes one matrix to a lane, in calls of at least BATCH; n is the longer side of a rectangle
+//     up to n = N the op computes one matrix to a lane, in calls of at least BATCH; n is the longer side of a
+//     rectangle, and the longest of m, n and k of a product
 //   minimax ISA DTYPE PRODUCTS CONDITION FROM N
 //     for conditions up to CONDITION and FROM <= n <= N the minimax root is the faster one; PRODUCTS as
 //     products_of_step (planner.hpp)
@@ -21,6 +22,8 @@ namespace kronroot {
 
 // Ops that have kernels with one matrix to a lane.
 enum class LaneOp : int {
+  matmul,
+  gram,
   eigh,
   eigh_values,
   inverse_root,

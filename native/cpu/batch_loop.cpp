@@ -17,16 +17,13 @@ constexpr int64_t kTurnsPerThread = 4;
 
 }  // namespace
 
-kr_code for_each(const kr_call* call, int64_t count, double flops_each, Body body) {
+kr_code for_each_run(const kr_call* call, int64_t count, double flops_each, RunBody body) {
   const double flops = std::max(flops_each, 1.0);
   const double worthwhile = static_cast<double>(count) * flops / kFlopsPerThread;
   const int threads = static_cast<int>(std::clamp(worthwhile, 1.0, static_cast<double>(call->device->threads)));
   const int64_t even_share = std::max<int64_t>(1, count / (kTurnsPerThread * threads));
   const int64_t in_a_turn = std::clamp(static_cast<int64_t>(kFlopsPerTurn / flops), int64_t{1}, even_share);
-  auto turn = [&](int64_t index) {
-    const int64_t end = std::min(count, (index + 1) * in_a_turn);
-    for (int64_t i = index * in_a_turn; i < end; ++i) body(i);
-  };
+  auto turn = [&](int64_t index) { body(index * in_a_turn, std::min(count, (index + 1) * in_a_turn)); };
   switch (parallel_for((count + in_a_turn - 1) / in_a_turn, threads, call->cancel, turn)) {
     case Loop::cancelled:
       return fail(call, KR_CANCELLED, "cancelled by the caller");
@@ -36,6 +33,13 @@ kr_code for_each(const kr_call* call, int64_t count, double flops_each, Body bod
       break;
   }
   return KR_OK;
+}
+
+kr_code for_each(const kr_call* call, int64_t count, double flops_each, Body body) {
+  auto run = [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) body(i);
+  };
+  return for_each_run(call, count, flops_each, run);
 }
 
 }  // namespace kronroot::cpu

@@ -17,6 +17,9 @@ namespace kronroot::cpu {
 // flops_each estimates the cost of one index. Returns KR_OK, or KR_CANCELLED or KR_OUT_OF_MEMORY with its message.
 kr_code for_each(const kr_call* call, int64_t count, double flops_each, Body body);
 
+// The same for a body that takes several indices at a time: body(first, last) runs those of [first, last).
+kr_code for_each_run(const kr_call* call, int64_t count, double flops_each, RunBody body);
+
 // The same for an op with reports: body(b) answers matrix b and returns its kr_report. Matrices that the loop did not
 // reach are KR_STATUS_CANCELLED. reports may be null.
 template <typename F>

@@ -1,11 +1,14 @@
 // C = beta C + alpha X X^T or beta C + alpha X^T X.
+#include <algorithm>
 #include <cmath>
 
 #include "../core/check.hpp"
 #include "../core/matrix.hpp"
+#include "../core/planner.hpp"
 #include "batch_loop.hpp"
 #include "device.hpp"
 #include "product.hpp"
+#include "product_batch.hpp"
 
 namespace kronroot::cpu {
 namespace {
@@ -16,39 +19,72 @@ int64_t triangle_cut(int64_t n, int64_t part, int64_t parts) {
   return std::llround(static_cast<double>(n) * std::sqrt(static_cast<double>(part) / static_cast<double>(parts)));
 }
 
+// Matrix 0.
+template <typename T>
+Product<T> product_of(const kr_gram_options& options, const kr_batch& x, const kr_batch& c) {
+  const bool left = options.side == KR_SIDE_LEFT;
+  Product<T> product;
+  product.m = product.n = c.rows;
+  product.k = left ? x.cols : x.rows;
+  product.alpha = options.alpha == 0 ? T{1} : static_cast<T>(options.alpha);
+  product.a = product.b = static_cast<const T*>(x.data);
+  product.a_stride = product.b_stride = x.row_stride;
+  product.transpose_a = !left;
+  product.transpose_b = left;
+  product.beta = static_cast<T>(options.beta);
+  product.c = static_cast<T*>(c.data);
+  product.c_stride = c.row_stride;
+  product.triangle = Triangle::mirrored;
+  return product;
+}
+
+// Rows [row, row_end) of the triangle, and their image above the diagonal.
+template <typename T>
+void multiply_rows(const Kernels<T>& kernels, const Product<T>& whole, int64_t row, int64_t row_end) {
+  Product<T> product = whole;
+  product.m = row_end - row;
+  product.a += whole.transpose_a ? row : row * whole.a_stride;
+  product.c += row * whole.c_stride;
+  if (row > 0) {  // the rectangle left of the block on the diagonal
+    product.n = row;
+    product.triangle = Triangle::full;
+    multiply(kernels, product);
+    kernels.transpose(product.m, row, product.c, whole.c_stride, whole.c + row, whole.c_stride);
+  }
+  product.n = product.m;
+  product.b = product.a;
+  product.c += row;
+  product.triangle = Triangle::mirrored;
+  multiply(kernels, product);
+}
+
 template <typename T>
 kr_code run(const kr_call* call, const kr_gram_options& options, const kr_batch& x, const kr_batch& c) {
-  const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
-  const bool left = options.side == KR_SIDE_LEFT;
-  const int64_t n = c.rows, k = left ? x.cols : x.rows;
+  const Product<T> first = product_of<T>(options, x, c);
+  const int64_t n = first.n, k = first.k;
   const double flops = static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(k);
+  const double cost = product_cost(flops, n * k + n * n);
+  if (n > 0 && plan_lanes(*call->device->crossovers, LaneOp::gram, c.dtype, std::max(n, k), c.batch)) {
+    ProductLanes<T> group;
+    group.a = lane_group<const T>(x, 0, 0);
+    group.transpose_a = first.transpose_a;
+    group.is_gram = true;
+    group.alpha = first.alpha;
+    group.beta = first.beta;
+    group.c = lane_group<T>(c, 0, 0);
+    return multiply_in_lanes(call, group, c.batch, cost);
+  }
   const int64_t parts = row_parts(c.batch, call->device->threads, n, flops);
+  if (parts == 1) {
+    return multiply_each(call, first, {x.batch_stride, x.batch_stride, c.batch_stride}, c.batch, cost);
+  }
+  const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
   auto multiply_part = [&](int64_t index) {
     const auto [matrix, part] = part_of(index, parts);
-    const Matrix<T> from = matrix_of<T>(x, matrix), to = matrix_of<T>(c, matrix);
-    const int64_t row = triangle_cut(n, part, parts), row_end = triangle_cut(n, part + 1, parts);
-    Product<T> product;
-    product.m = row_end - row;
-    product.k = k;
-    product.alpha = options.alpha == 0 ? T{1} : static_cast<T>(options.alpha);
-    product.a = from.data + (left ? row * from.stride : row);
-    product.a_stride = product.b_stride = from.stride;
-    product.transpose_a = !left;
-    product.transpose_b = left;
-    product.beta = static_cast<T>(options.beta);
-    product.c_stride = to.stride;
-    if (row > 0) {  // the rectangle left of the part's diagonal block, and its mirror image above the diagonal
-      product.n = row;
-      product.b = from.data;
-      product.c = to.data + row * to.stride;
-      multiply(kernels, product);
-      kernels.transpose(product.m, product.n, product.c, to.stride, to.data + row, to.stride);
-    }
-    product.n = product.m;
-    product.b = product.a;
-    product.c = to.data + row * (to.stride + 1);
-    product.triangle = Triangle::mirrored;
-    multiply(kernels, product);
+    Product<T> whole = first;
+    whole.a = whole.b = first.a + matrix * x.batch_stride;
+    whole.c += matrix * c.batch_stride;
+    multiply_rows(kernels, whole, triangle_cut(n, part, parts), triangle_cut(n, part + 1, parts));
   };
   return for_each(call, c.batch * parts, flops / static_cast<double>(parts), multiply_part);
 }

@@ -39,6 +39,14 @@ struct Product {
   Triangle triangle = Triangle::full;
 };
 
+// From the operands of one product of a batch to those of the next, in elements.
+struct ProductSteps {
+  int64_t a, b, c;
+};
+
+template <typename T>
+struct ProductLanes;  // gemm/lanes.hpp
+
 // x_i <- (x_i - sum_{k<i} c_ik x_k) r_i for rows i = 0, 1, ... of x: forward substitution with a triangular matrix of
 // elements c_ik = coefficients[i * row_step + k * depth_step] off the diagonal and 1 / r_i on it. Steps and stride may
 // be negative, for backward substitution.
@@ -116,6 +124,12 @@ struct Kernels {
   int64_t (*gemm_workspace)(const Product<T>& product);
   // The workspace is 64-byte aligned. Results do not depend on anything but the product.
   void (*gemm)(const Product<T>& product, T* workspace);
+  // `count` products alike, with the bits of gemm, the first of them given; its D is C. The workspace is that of gemm.
+  void (*gemm_each)(const Product<T>& first, const ProductSteps& steps, int64_t count, T* workspace);
+  // Elements of T that product_lanes needs as workspace, 64-byte aligned.
+  int64_t (*product_lanes_workspace)(int64_t m, int64_t n, int64_t k);
+  // The products of a group, neither m nor n 0; the bits of gemm for k up to 256.
+  void (*product_lanes)(const ProductLanes<T>& op, T* workspace);
 
   // Elements of T that eigh needs as workspace, on that many threads.
   int64_t (*eigh_workspace)(int64_t n, bool vectors, int threads);

@@ -1,48 +1,69 @@
 // C = beta C + alpha op(A) op(B).
+#include <algorithm>
+
 #include "../core/check.hpp"
 #include "../core/matrix.hpp"
+#include "../core/planner.hpp"
 #include "batch_loop.hpp"
 #include "device.hpp"
-#include "prefetch.hpp"
 #include "product.hpp"
+#include "product_batch.hpp"
 
 namespace kronroot::cpu {
 namespace {
 
-// First row of part `part` of `rows` rows that are cut into `parts`; the ends need no division.
-int64_t row_cut(int64_t rows, int64_t part, int64_t parts) {
-  return part == parts ? rows : part == 0 ? 0 : rows * part / parts;
+// Matrix 0.
+template <typename T>
+Product<T> product_of(const kr_matmul_options& options, const kr_batch& a, const kr_batch& b, const kr_batch& c) {
+  Product<T> product;
+  product.m = c.rows;
+  product.n = c.cols;
+  product.k = options.transpose_a ? a.rows : a.cols;
+  product.alpha = options.alpha == 0 ? T{1} : static_cast<T>(options.alpha);
+  product.a = static_cast<const T*>(a.data);
+  product.a_stride = a.row_stride;
+  product.transpose_a = options.transpose_a != 0;
+  product.b = static_cast<const T*>(b.data);
+  product.b_stride = b.row_stride;
+  product.transpose_b = options.transpose_b != 0;
+  product.beta = static_cast<T>(options.beta);
+  product.c = static_cast<T*>(c.data);
+  product.c_stride = c.row_stride;
+  return product;
 }
 
 template <typename T>
 kr_code run(const kr_call* call, const kr_matmul_options& options, const kr_batch& a, const kr_batch& b,
             const kr_batch& c) {
-  const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
-  const int64_t m = c.rows, n = c.cols, k = options.transpose_a ? a.rows : a.cols;
+  const Product<T> first = product_of<T>(options, a, b, c);
+  const int64_t m = first.m, n = first.n, k = first.k;
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const double cost = product_cost(flops, m * k + k * n + m * n);
+  const int64_t longest = std::max({m, n, k});
+  if (m > 0 && n > 0 && plan_lanes(*call->device->crossovers, LaneOp::matmul, c.dtype, longest, c.batch)) {
+    ProductLanes<T> group;
+    group.a = lane_group<const T>(a, 0, 0);
+    group.b = lane_group<const T>(b, 0, 0);
+    group.transpose_a = first.transpose_a;
+    group.transpose_b = first.transpose_b;
+    group.alpha = first.alpha;
+    group.beta = first.beta;
+    group.c = lane_group<T>(c, 0, 0);
+    return multiply_in_lanes(call, group, c.batch, cost);
+  }
   const int64_t parts = row_parts(c.batch, call->device->threads, m, flops);
+  if (parts == 1) {
+    return multiply_each(call, first, {a.batch_stride, b.batch_stride, c.batch_stride}, c.batch, cost);
+  }
+  const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
   auto multiply_part = [&](int64_t index) {
     const auto [matrix, part] = part_of(index, parts);
-    const int64_t row = row_cut(m, part, parts), row_end = row_cut(m, part + 1, parts);
-    const Matrix<T> from_a = matrix_of<T>(a, matrix), from_b = matrix_of<T>(b, matrix), to = matrix_of<T>(c, matrix);
-    if (c.batch > 1) {
-      prefetch(from_a);
-      prefetch(from_b);
-    }
-    Product<T> product;
-    product.m = row_end - row;
-    product.n = n;
-    product.k = k;
-    product.alpha = options.alpha == 0 ? T{1} : static_cast<T>(options.alpha);
-    product.a = from_a.data + (options.transpose_a ? row : row * from_a.stride);
-    product.a_stride = from_a.stride;
-    product.transpose_a = options.transpose_a != 0;
-    product.b = from_b.data;
-    product.b_stride = from_b.stride;
-    product.transpose_b = options.transpose_b != 0;
-    product.beta = static_cast<T>(options.beta);
-    product.c = to.data + row * to.stride;
-    product.c_stride = to.stride;
+    const int64_t row = m * part / parts;
+    Product<T> product = first;
+    product.m = m * (part + 1) / parts - row;
+    product.a += matrix * a.batch_stride + (first.transpose_a ? row : row * first.a_stride);
+    product.b += matrix * b.batch_stride;
+    product.c += matrix * c.batch_stride + row * first.c_stride;
     multiply(kernels, product);
   };
   return for_each(call, c.batch * parts, flops / static_cast<double>(parts), multiply_part);

@@ -6,19 +6,23 @@
 
 namespace kronroot::cpu {
 
-// A reference to a callable, as cheap as two pointers.
-class Body {
+// A reference to a callable that takes `Indices`, as cheap as two pointers.
+template <typename... Indices>
+class BodyOf {
  public:
   template <typename F>
-  requires(!std::is_same_v<F, Body>)  // a Body that is not const is copied, too
-      Body(F& callable)               // NOLINT(google-explicit-constructor): meant to be passed a lambda
-      : object_(&callable), call_([](void* object, int64_t index) { (*static_cast<F*>(object))(index); }) {}
-  void operator()(int64_t index) const { call_(object_, index); }
+  requires(!std::is_same_v<F, BodyOf>)  // one that is not const is copied, too
+      BodyOf(F& callable)               // NOLINT(google-explicit-constructor): meant to be passed a lambda
+      : object_(&callable), call_([](void* object, Indices... indices) { (*static_cast<F*>(object))(indices...); }) {}
+  void operator()(Indices... indices) const { call_(object_, indices...); }
 
  private:
   void* object_;
-  void (*call_)(void*, int64_t);
+  void (*call_)(void*, Indices...);
 };
+
+using Body = BodyOf<int64_t>;              // body(index)
+using RunBody = BodyOf<int64_t, int64_t>;  // body(first, last)
 
 enum class Loop { done, cancelled, out_of_memory };
 

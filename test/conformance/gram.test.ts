@@ -78,6 +78,22 @@ describe.each([main, ...others])('gram on $label', (testDevice) => {
       device.dispose()
     })
 
+    it('every order up to 20, alone and in a batch that fills lanes and leaves a tail', () => {
+      const device = testDevice.open()
+      const random = new Random(3)
+      for (let n = 0; n <= 20; n++)
+        for (const side of ['left', 'right'] as const) {
+          check(device, dtype, n, n, side, 0.05, n % 2, random)
+          const x = typed(dtype, random.normals(37 * n * n))
+          const whole = gram(device.tensor(x, [37, n, n]), { side }).data()
+          for (const i of [0, 15, 16, 36]) {
+            const one = device.tensor(x.subarray(i * n * n, (i + 1) * n * n), [n, n])
+            expectSameBits(gram(one, { side }).data(), whole.slice(i * n * n, (i + 1) * n * n))
+          }
+        }
+      device.dispose()
+    })
+
     it('a batch has the bits of its matrices, on one thread and two', () => {
       const one = testDevice.open({ threads: 1 })
       const two = testDevice.open({ threads: 2 })

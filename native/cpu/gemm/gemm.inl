@@ -64,10 +64,13 @@ GemmPlan plan_gemm(const Product<T>& p) {
   return plan;
 }
 
-// Whether the product is left to multiply_small; then B as it lies suits a tile, or its transpose fits on the stack.
+// Tiles above each other in the panel of a small product, at most.
+constexpr int kSmallTiles = 4;
+
+// Whether C is one panel of a few tiles, and B as it lies suits them, or its transpose fits on the stack.
 template <typename T>
 bool is_small(const Product<T>& p) {
-  return p.m <= 4 * kTileRows && p.n <= kTileColumns<T> && p.k <= (p.transpose_b ? kSmallDepth : kMaxDepth);
+  return p.m <= kSmallTiles * kTileRows && p.n <= kTileColumns<T> && p.k <= (p.transpose_b ? kSmallDepth : kMaxDepth);
 }
 
 template <typename T>
@@ -108,8 +111,8 @@ void add_to_diagonal(const Product<T>& p, T gamma, int64_t row, int64_t rows, in
 
 // X X^T or X^T X: both halves of a block on the diagonal are sums of the same products in the same order.
 template <typename T>
-bool is_symmetric_throughout(const Product<T>& p) {
-  return p.a == p.b && p.a_stride == p.b_stride && p.transpose_a != p.transpose_b && p.beta == 0;
+bool is_gram(const Product<T>& p) {
+  return p.a == p.b && p.a_stride == p.b_stride && p.transpose_a != p.transpose_b;
 }
 
 // Rows [row, row_end) of the panel of columns that starts at `column` <= row, to where they belong above the diagonal:
@@ -117,57 +120,66 @@ bool is_symmetric_throughout(const Product<T>& p) {
 template <typename T>
 void mirror_panel(const Product<T>& p, int64_t row, int64_t row_end, int64_t column, int64_t columns) {
   if (row == column) {
-    mirror(columns, p.c + row * (p.c_stride + 1), p.c_stride, !is_symmetric_throughout(p));
+    mirror(columns, p.c + row * (p.c_stride + 1), p.c_stride, !is_gram(p) || p.beta != 0);
     row += columns;
   }
   transpose(row_end - row, columns, p.c + row * p.c_stride + column, p.c_stride, p.c + column * p.c_stride + row,
             p.c_stride);
 }
 
-// Rows [row, row_end) of the panel that starts at `column`, tile by tile from the one given. The rows are shared out
-// evenly, since a tile of one row takes as long as one of four.
-template <int Vectors, typename T>
-void compute_rows(const Product<T>& p, Tile<T>& tile, int64_t row, int64_t row_end, int64_t column, int64_t columns,
-                  bool b_in_place) {
+// A tile that is due: `rows` rows from `row` on, whose last vector has `last_count` columns.
+template <typename T>
+struct DueTile {
+  TileKernel<T> kernel;
+  int64_t row;
+  int rows, last_count;
+};
+
+// Rows [row, row_end) of a panel `columns` wide, tile by tile. The rows are shared out evenly, since a tile of one row
+// takes as long as one of four.
+template <int Vectors, typename T, typename F>
+void cut_rows(int64_t row, int64_t row_end, int64_t columns, bool b_in_place, const F& visit) {
   const int64_t rows = row_end - row, tiles = ceil_divide(rows, kMostRows<Vectors>);
   const int64_t fewest = tiles <= 1 ? rows : rows / tiles, longer = rows - fewest * tiles;
-  tile.last_count = static_cast<int>(columns - (Vectors - 1) * kWidth<T>);
-  const bool ragged_b = b_in_place && tile.last_count < kWidth<T>;
+  const int last_count = static_cast<int>(columns - (Vectors - 1) * kWidth<T>);
+  const bool ragged_b = b_in_place && last_count < kWidth<T>;
   for (int64_t t = 0; t < tiles; ++t) {
     const int tile_rows = static_cast<int>(fewest + (t < longer));
-    tile_kernel<T, Vectors>(tile_rows, ragged_b)(tile);
-    if (tile.gamma != 0) add_to_diagonal(p, tile.gamma, row, tile_rows, column, columns);
-    tile.a += tile_rows * tile.a_row_step;
-    tile.d += tile_rows * tile.d_stride;
-    tile.c += tile_rows * tile.c_stride;
+    visit(DueTile<T>{tile_kernel<T, Vectors>(tile_rows, ragged_b), row, tile_rows, last_count});
     row += tile_rows;
   }
 }
 
 // One column of tiles: rows [row, row_end), for the lower triangle without the vectors that lie above the diagonal.
-template <typename T>
-void compute_panel(const Product<T>& p, Tile<T>& tile, int64_t row, int64_t row_end, int64_t column, int64_t columns,
-                   bool b_in_place) {
+template <typename T, typename F>
+void cut_panel(bool starts_on_diagonal, int64_t row, int64_t row_end, int64_t columns, bool b_in_place,
+               const F& visit) {
   constexpr int64_t kStep = kWidth<T>;
-  if (columns <= kStep) {
-    compute_rows<1>(p, tile, row, row_end, column, columns, b_in_place);
-    return;
-  }
-  if (p.triangle == Triangle::mirrored && row == column) {
-    compute_rows<1>(p, tile, row, row + kStep, column, kStep, b_in_place);
+  if (columns <= kStep) return cut_rows<1, T>(row, row_end, columns, b_in_place, visit);
+  if (starts_on_diagonal) {
+    cut_rows<1, T>(row, row + kStep, kStep, b_in_place, visit);
     row += kStep;
   }
   if constexpr (kWideVectors > kTileVectors) {
-    if (columns > 3 * kStep) {
-      compute_rows<4>(p, tile, row, row_end, column, columns, b_in_place);
-      return;
-    }
-    if (columns > 2 * kStep) {
-      compute_rows<3>(p, tile, row, row_end, column, columns, b_in_place);
-      return;
-    }
+    if (columns > 3 * kStep) return cut_rows<4, T>(row, row_end, columns, b_in_place, visit);
+    if (columns > 2 * kStep) return cut_rows<3, T>(row, row_end, columns, b_in_place, visit);
   }
-  compute_rows<2>(p, tile, row, row_end, column, columns, b_in_place);
+  cut_rows<2, T>(row, row_end, columns, b_in_place, visit);
+}
+
+// The tiles of a panel, from the one given on.
+template <typename T>
+void compute_panel(const Product<T>& p, Tile<T>& tile, int64_t row, int64_t row_end, int64_t column, int64_t columns,
+                   bool b_in_place) {
+  const bool starts_on_diagonal = p.triangle == Triangle::mirrored && row == column;
+  cut_panel<T>(starts_on_diagonal, row, row_end, columns, b_in_place, [&](const DueTile<T>& due) {
+    tile.last_count = due.last_count;
+    due.kernel(tile);
+    if (tile.gamma != 0) add_to_diagonal(p, tile.gamma, due.row, due.rows, column, columns);
+    tile.a += due.rows * tile.a_row_step;
+    tile.d += due.rows * tile.d_stride;
+    tile.c += due.rows * tile.c_stride;
+  });
 }
 
 // The tile at the origin of C, the whole depth of A and B read in place.
@@ -189,19 +201,50 @@ Tile<T> first_tile(const Product<T>& p) {
           .last_count = 0};
 }
 
-// One panel of a few tiles, which takes less time than the blocks would take to plan.
+// Small products, `count` of them: the tiles are cut once, and a product takes no more than a call of each of their
+// kernels, and the transposition of B and of a triangle where they are due.
 template <typename T>
-void multiply_small(const Product<T>& p) {
+void multiply_small(const Product<T>& p, const ProductSteps& steps, int64_t count) {
   if (p.m == 0 || p.n == 0) return;
-  alignas(64) T packed_b[kSmallDepth * kTileColumns<T>];
+  constexpr int kStep = kWidth<T>;
+  alignas(64) T packed_b[kSmallDepth * kTileColumns<T>], mirrored_d[kStep * kStep];
+  DueTile<T> tiles[kSmallTiles + 1];  // one more where the first is on the diagonal
+  int due = 0;
+  const bool mirrors = p.triangle == Triangle::mirrored;
+  cut_panel<T>(mirrors, 0, p.m, p.n, !p.transpose_b, [&](const DueTile<T>& each) { tiles[due++] = each; });
+  const bool is_symmetric = is_gram(p) && steps.a == steps.b;
+  const bool adds_mirrored = mirrors && is_symmetric && p.beta != 0 && p.n <= kStep;
+  const bool mirrors_c = mirrors && !(is_symmetric && p.n <= kStep);
   Tile<T> tile = first_tile(p);
   if (p.transpose_b) {
-    pack_transposed_panel(p.k, p.n, p.b, p.b_stride, packed_b);
     tile.b = packed_b;
     tile.b_step = kTileColumns<T>;
   }
-  compute_panel(p, tile, 0, p.m, 0, p.n, !p.transpose_b);
-  if (p.triangle == Triangle::mirrored) mirror_panel(p, 0, p.m, 0, p.n);
+  const int64_t d_stride = tile.d_stride;
+  if (adds_mirrored) tile.d_stride = kStep;
+  Product<T> one = p;
+  for (int64_t i = 0; i < count; ++i, one.a += steps.a, one.b += steps.b, one.c += steps.c) {
+    const T* d = p.d == nullptr ? one.c : p.d;
+    if (p.transpose_b) {
+      pack_transposed_panel(p.k, p.n, one.b, p.b_stride, packed_b);
+    } else {
+      tile.b = one.b;
+    }
+    if (adds_mirrored) {
+      // What was stored a moment ago is not loaded again soon enough: the triangle is mirrored before it is added to.
+      mirror_block_to(mirrored_d, d, d_stride, static_cast<int>(p.n));
+      d = mirrored_d;
+    }
+    for (int t = 0; t < due; ++t) {
+      tile.a = one.a + tiles[t].row * tile.a_row_step;
+      tile.d = d + tiles[t].row * tile.d_stride;
+      tile.c = one.c + tiles[t].row * tile.c_stride;
+      tile.last_count = tiles[t].last_count;
+      tiles[t].kernel(tile);
+      if (p.gamma != 0) add_to_diagonal(one, p.gamma, tiles[t].row, tiles[t].rows, 0, p.n);
+    }
+    if (mirrors_c) mirror_panel(one, 0, p.m, 0, p.n);
+  }
 }
 
 template <typename T>
@@ -256,7 +299,7 @@ template <typename T>
 
 template <typename T>
 void gemm(const Product<T>& p, T* workspace) {
-  is_small(p) ? multiply_small(p) : multiply_blocks(p, workspace);
+  is_small(p) ? multiply_small(p, {}, 1) : multiply_blocks(p, workspace);
 }
 
 }  // namespace

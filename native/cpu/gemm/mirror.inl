@@ -9,10 +9,11 @@ namespace {
 
 // The block of `rows` x `rows` elements on the diagonal: what lies above it is taken from the transpose.
 template <typename T, int... I>
-inline void mirror_diagonal(T* c, int64_t stride, int rows, std::integer_sequence<int, I...>) {
+inline void load_mirrored(const T* c, int64_t stride, int rows, Vec<T> (&block)[sizeof...(I)],
+                          std::integer_sequence<int, I...>) {
   constexpr int kStep = sizeof...(I);
   constexpr Vec<T> kLane = {I...};
-  Vec<T> block[kStep], mirrored[kStep];
+  Vec<T> mirrored[kStep];
 #pragma GCC unroll 16
   for (int i = 0; i < kStep; ++i) {
     block[i] = i < rows ? load_first(c + i * stride, rows) : Vec<T>{};
@@ -20,9 +21,28 @@ inline void mirror_diagonal(T* c, int64_t stride, int rows, std::integer_sequenc
   }
   transpose<T>(mirrored);
 #pragma GCC unroll 16
+  for (int i = 0; i < kStep; ++i) block[i] = kLane > broadcast<T>(i) ? mirrored[i] : block[i];
+}
+
+template <typename T>
+inline void mirror_block(T* c, int64_t stride, int rows) {
+  constexpr int kStep = kWidth<T>;
+  Vec<T> block[kStep];
+  load_mirrored(c, stride, rows, block, std::make_integer_sequence<int, kStep>{});
+#pragma GCC unroll 16
   for (int i = 0; i < kStep; ++i) {
-    if (i < rows) store_first(c + i * stride, kLane > broadcast<T>(i) ? mirrored[i] : block[i], rows);
+    if (i < rows) store_first(c + i * stride, block[i], rows);
   }
+}
+
+// The same to rows of whole vectors at `to`.
+template <typename T>
+inline void mirror_block_to(T* to, const T* c, int64_t stride, int rows) {
+  constexpr int kStep = kWidth<T>;
+  Vec<T> block[kStep];
+  load_mirrored(c, stride, rows, block, std::make_integer_sequence<int, kStep>{});
+#pragma GCC unroll 16
+  for (int i = 0; i < kStep; ++i) store(to + i * kStep, block[i]);
 }
 
 // With_diagonal: the blocks on the diagonal too, which are left alone where they are symmetric already.
@@ -32,7 +52,7 @@ void mirror(int64_t n, T* c, int64_t stride, bool with_diagonal) {
   for (int64_t i = 0; i < n; i += kStep) {
     const int rows = static_cast<int>(n - i < kStep ? n - i : kStep);
     transpose<T>(rows, i, c + i * stride, stride, c + i, stride);
-    if (with_diagonal) mirror_diagonal(c + i * (stride + 1), stride, rows, std::make_integer_sequence<int, kStep>{});
+    if (with_diagonal) mirror_block(c + i * (stride + 1), stride, rows);
   }
 }
 

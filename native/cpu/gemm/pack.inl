@@ -45,19 +45,22 @@ void pack_transposed_panel(int64_t depth, int64_t columns, const T* b, int64_t s
   constexpr int kStep = kWidth<T>;
   for (int64_t j = 0; j < columns; j += kStep) {
     for (int64_t k = 0; k < depth; k += kStep) {
-      const int count = depth - k < kStep ? static_cast<int>(depth - k) : kStep;
-      Vec<T> block[kStep];
-#pragma GCC unroll 16
-      for (int i = 0; i < kStep; ++i) {
-        const T* row = b + (j + i) * stride + k;
-        if (j + i >= columns) {
-          block[i] = Vec<T>{};
-        } else {
-          block[i] = count == kStep ? load(row) : load_first(row, count);
-        }
-      }
-      transpose<T>(block);
+      const T* from = b + j * stride + k;
       T* to = panel + k * kTileColumns<T> + j;
+      Vec<T> block[kStep];
+      if (depth - k >= kStep && columns - j >= kStep) {
+#pragma GCC unroll 16
+        for (int i = 0; i < kStep; ++i) block[i] = load(from + i * stride);
+        transpose<T>(block);
+#pragma GCC unroll 16
+        for (int i = 0; i < kStep; ++i) store(to + i * kTileColumns<T>, block[i]);
+        continue;
+      }
+      const int rows = static_cast<int>(columns - j < kStep ? columns - j : kStep);
+      const int count = static_cast<int>(depth - k < kStep ? depth - k : kStep);
+#pragma GCC unroll 16
+      for (int i = 0; i < kStep; ++i) block[i] = i < rows ? load_first(from + i * stride, count) : Vec<T>{};
+      transpose<T>(block);
 #pragma GCC unroll 16
       for (int i = 0; i < kStep; ++i) {
         if (i < count) store(to + i * kTileColumns<T>, block[i]);

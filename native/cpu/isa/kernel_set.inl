@@ -5,7 +5,9 @@
 #include "../eigen/lanes/eigh.inl"
 #include "../elementwise/scale.inl"
 #include "../elementwise/update.inl"
+#include "../gemm/each.inl"
 #include "../gemm/gemm.inl"
+#include "../gemm/lanes.inl"
 #include "../gemm/transpose.inl"
 #include "../gemm/vector_operations.inl"
 #include "../inverse_root/lanes/minimax.inl"
@@ -29,6 +31,9 @@ constexpr Kernels<T> kernels_for() {
       .lanes = kWidth<T>,
       .gemm_workspace = gemm_workspace<T>,
       .gemm = gemm<T>,
+      .gemm_each = gemm_each<T>,
+      .product_lanes_workspace = product::product_lanes_workspace<T>,
+      .product_lanes = product::product_lanes<T>,
       .eigh_workspace = eigen::eigh_workspace<T>,
       .eigh = eigen::eigh<T>,
       .eliminate = spd::eliminate<T>,
