@@ -76,7 +76,7 @@ kr_code run(const kr_call* call, const kr_gram_options& options, const kr_batch&
   }
   const int64_t parts = row_parts(c.batch, call->device->threads, n, flops);
   if (parts == 1) {
-    return multiply_each(call, first, {x.batch_stride, x.batch_stride, c.batch_stride}, c.batch, cost);
+    return multiply_each(call, first, steps_of(x, x, c), c.batch, cost);
   }
   const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
   auto multiply_part = [&](int64_t index) {

@@ -42,6 +42,7 @@ struct Product {
 // From the operands of one product of a batch to those of the next, in elements.
 struct ProductSteps {
   int64_t a, b, c;
+  bool prefetches;  // the batch is too large for the L2 cache
 };
 
 template <typename T>

@@ -53,7 +53,7 @@ kr_code run(const kr_call* call, const kr_matmul_options& options, const kr_batc
   }
   const int64_t parts = row_parts(c.batch, call->device->threads, m, flops);
   if (parts == 1) {
-    return multiply_each(call, first, {a.batch_stride, b.batch_stride, c.batch_stride}, c.batch, cost);
+    return multiply_each(call, first, steps_of(a, b, c), c.batch, cost);
   }
   const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
   auto multiply_part = [&](int64_t index) {

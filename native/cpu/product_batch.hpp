@@ -17,6 +17,13 @@ inline double product_cost(double flops, int64_t elements) {
   return flops + kFlopsPerElement * static_cast<double>(elements);
 }
 
+// The steps of a batch of products.
+inline ProductSteps steps_of(const kr_batch& a, const kr_batch& b, const kr_batch& c) {
+  constexpr int64_t kCachedBytes = 1 << 20;
+  const int64_t bytes = (a.rows * a.cols + c.rows * c.cols) * (c.dtype == KR_F64 ? 8 : 4);
+  return {a.batch_stride, b.batch_stride, c.batch_stride, bytes > kCachedBytes / std::max<int64_t>(1, c.batch)};
+}
+
 // `first` is the product of matrix 0.
 template <typename T>
 kr_code multiply_each(const kr_call* call, const Product<T>& first, const ProductSteps& steps, int64_t batch,

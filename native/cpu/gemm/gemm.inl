@@ -6,6 +6,7 @@
 
 #include "../isa/vector.inl"
 #include "../kernels.hpp"
+#include "held_tile.inl"
 #include "mirror.inl"
 #include "pack.inl"
 #include "tile.inl"
@@ -215,6 +216,8 @@ void multiply_small(const Product<T>& p, const ProductSteps& steps, int64_t coun
   const bool is_symmetric = is_gram(p) && steps.a == steps.b;
   const bool adds_mirrored = mirrors && is_symmetric && p.beta != 0 && p.n <= kStep;
   const bool mirrors_c = mirrors && !(is_symmetric && p.n <= kStep);
+  const bool holds_b = !p.transpose_a && p.transpose_b && p.n == kStep && p.k == kStep && p.m >= kHeldRows<T> &&
+                       (p.beta == 0 || adds_mirrored);
   Tile<T> tile = first_tile(p);
   if (p.transpose_b) {
     tile.b = packed_b;
@@ -225,15 +228,25 @@ void multiply_small(const Product<T>& p, const ProductSteps& steps, int64_t coun
   Product<T> one = p;
   for (int64_t i = 0; i < count; ++i, one.a += steps.a, one.b += steps.b, one.c += steps.c) {
     const T* d = p.d == nullptr ? one.c : p.d;
-    if (p.transpose_b) {
-      pack_transposed_panel(p.k, p.n, one.b, p.b_stride, packed_b);
-    } else {
-      tile.b = one.b;
-    }
     if (adds_mirrored) {
       // What was stored a moment ago is not loaded again soon enough: the triangle is mirrored before it is added to.
       mirror_block_to(mirrored_d, d, d_stride, static_cast<int>(p.n));
       d = mirrored_d;
+    }
+    if (holds_b) {
+      tile.a = one.a;
+      tile.d = d;
+      tile.c = one.c;
+      tile.last_count = kStep;
+      compute_held_tile(tile, p.m, one.b, p.b_stride);
+      if (p.gamma != 0) add_to_diagonal(one, p.gamma, 0, p.m, 0, p.n);
+      if (mirrors_c) mirror_panel(one, 0, p.m, 0, p.n);
+      continue;
+    }
+    if (p.transpose_b) {
+      pack_transposed_panel(p.k, p.n, one.b, p.b_stride, packed_b);
+    } else {
+      tile.b = one.b;
     }
     for (int t = 0; t < due; ++t) {
       tile.a = one.a + tiles[t].row * tile.a_row_step;
