@@ -18,16 +18,15 @@ template <typename T>
 struct FractionMemory {
   T* x;
   LanePivots<T> pivots;
-  Vec<T>*a, *heads, *ratios;  // of the resolvents; the vectors of the transformation and of the residual
+  Vec<T>*heads, *ratios;  // of the resolvents; the vectors of the transformation and of the residual
 
   FractionMemory(int64_t n, T* memory) : x(memory) {
     auto* next = reinterpret_cast<Vec<T>*>(memory + matrix_elements<T>(n));
     pivots = {n, next, next + n, next + 2 * n};
-    a = next + 3 * n;
-    heads = a + kChains * n;
+    heads = next + 3 * n;
     ratios = heads + kChains * n;
   }
-  static int64_t elements(int64_t n) { return matrix_elements<T>(n) + (3 + 3 * kChains) * n * kWidth<T>; }
+  static int64_t elements(int64_t n) { return matrix_elements<T>(n) + (3 + 2 * kChains) * n * kWidth<T>; }
 };
 
 template <typename T>
@@ -44,7 +43,7 @@ void sum_chains(const LaneFractions& given, int k, const LaneSquare& shape, cons
     poles[q] = load_coefficient<T>(given.poles + int64_t{kMostLanes} * (k + q));
     weights[q] = load_coefficient<T>(given.weights + int64_t{kMostLanes} * (k + q));
   }
-  resolvent_pivots<Chains>(memory.pivots, poles, weights, memory.a, memory.heads, memory.ratios);
+  resolvent_diagonals<Chains>(memory.pivots, poles, weights, memory.heads, memory.ratios);
   add_resolvents<Chains>(shape, memory.heads, memory.ratios, k == 0, memory.x);
 }
 
@@ -77,9 +76,9 @@ void partial_fraction_root_lanes(const LaneFractions& given, const T* s, const L
                    load(given.shift + first), first, memory.pivots);
   }
   sum_resolvents(given, shape, memory);
-  transform_back(form.reflectors, memory.a, memory.x);
+  transform_back(form.reflectors, memory.heads, memory.x);
   mirror_lanes(shape, memory.x);
-  certify(given.certificate, shape, s, memory.x, reinterpret_cast<Vec<double>*>(memory.a), roots);
+  certify(given.certificate, shape, s, memory.x, reinterpret_cast<Vec<double>*>(memory.heads), roots);
   finish_lanes(given.certificate, shape, memory.x, out, roots);
 }
 

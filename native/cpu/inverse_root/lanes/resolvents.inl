@@ -2,14 +2,14 @@
 // weights (core/partial_fractions.hpp): a sum of resolvents (T + s_k I)^{-1}, each of them by O(n) pivots and n^2 / 2
 // multiplications.
 //
-// With T = L D L^T known to full relative accuracy, the pivots of T + s I from above, d+, and from below, d-, are those
-// of the differential stationary and progressive qd algorithms. For s >= 0 they add and multiply positive numbers only,
-// so that every element of the sum has full relative accuracy in the element type, however ill-conditioned T is:
-//   a_1 = s,    d+_i = d_i + a_i,           a_{i+1} = l_i a_i / d+_i + s,           l_i = b_i^2 / d_i
-//   c_n = d_n + s,  d-_{i+1} = l_i + c_{i+1},   c_i = c_{i+1} d_i / d-_{i+1} + s
-//   1 / G_ii = a_i + c_{i+1} d_i / d-_{i+1},    G_{i+1,j} = -(b_i / d-_{i+1}) G_ij for i >= j,   G = (T + s I)^{-1}.
-// Source: Dhillon and Parlett, Linear Algebra Appl. 387 (2004), algorithms 4.2 to 4.4; Meurant, SIAM J. Matrix Anal.
-// Appl. 13 (1992).
+// With T = L D L^T known to full relative accuracy, the pivots d+ of T + s I = L+ D+ L+^T are those of the differential
+// stationary qd algorithm, and the inverse is summed up from its last element:
+//   a_1 = s,   d+_i = d_i + a_i,   a_{i+1} = l_i a_i / d+_i + s,   l_i = b_i^2 / d_i
+//   G_nn = 1 / d+_n,   G_ii = 1 / d+_i + r_i^2 G_{i+1,i+1},   G_ji = r_i G_{j,i+1} for i < j,   r_i = -b_i / d+_i,
+//   G = (T + s I)^{-1}.
+// For s >= 0 they add and multiply positive numbers only (up to the signs of r), so that every element of the sum has
+// full relative accuracy in the element type, however ill-conditioned T is.
+// Source: Dhillon and Parlett, Linear Algebra Appl. 387 (2004), algorithm 4.2; Erisman and Tinney, Comm. ACM 18 (1975).
 #pragma once
 
 #include "tridiagonal.inl"
@@ -48,10 +48,10 @@ void factorize_half(const Vec<double>* diagonal, const Vec<double>* couplings, V
 // Resolvents that are summed at a time, or half as many: their chains of multiplications hide each other's latency.
 constexpr int kChains = kVectorBytes == 64 ? 8 : 4;
 
-// w G_ii in `heads` and -b_i / d-_{i+1} in `ratios`, those of the chains side by side. a: n vectors a chain.
+// w G_ii in `heads` and r_i in `ratios`, those of the chains side by side.
 template <int Chains, typename T>
-inline void resolvent_pivots(const LanePivots<T>& t, const Vec<T> (&poles)[Chains], const Vec<T> (&weights)[Chains],
-                             Vec<T>* a, Vec<T>* heads, Vec<T>* ratios) {
+inline void resolvent_diagonals(const LanePivots<T>& t, const Vec<T> (&poles)[Chains], const Vec<T> (&weights)[Chains],
+                                Vec<T>* heads, Vec<T>* ratios) {
   const int64_t last = t.n - 1;
   Vec<T> running[Chains];
 #pragma GCC unroll 8
@@ -59,24 +59,24 @@ inline void resolvent_pivots(const LanePivots<T>& t, const Vec<T> (&poles)[Chain
   for (int64_t i = 0; i < last; ++i) {
 #pragma GCC unroll 8
     for (int q = 0; q < Chains; ++q) {
-      a[i * Chains + q] = running[q];
-      running[q] = fma(t.l[i] * running[q], reciprocal(t.d[i] + running[q]), poles[q]);
+      const Vec<T> inverse = reciprocal(t.d[i] + running[q]);
+      heads[i * Chains + q] = weights[q] * inverse;
+      ratios[i * Chains + q] = -t.b[i] * inverse;
+      running[q] = fma(t.l[i] * running[q], inverse, poles[q]);
     }
   }
   Vec<T> below[Chains];
 #pragma GCC unroll 8
   for (int q = 0; q < Chains; ++q) {
-    heads[last * Chains + q] = weights[q] * reciprocal(t.d[last] + running[q]);
-    below[q] = t.d[last] + poles[q];
+    below[q] = weights[q] * reciprocal(t.d[last] + running[q]);
+    heads[last * Chains + q] = below[q];
   }
   for (int64_t i = last - 1; i >= 0; --i) {
 #pragma GCC unroll 8
     for (int q = 0; q < Chains; ++q) {
-      const Vec<T> inverse = reciprocal(t.l[i] + below[q]);
-      const Vec<T> product = below[q] * (t.d[i] * inverse);
-      ratios[i * Chains + q] = -t.b[i] * inverse;
-      heads[i * Chains + q] = weights[q] * reciprocal(a[i * Chains + q] + product);
-      below[q] = product + poles[q];
+      const Vec<T> ratio = ratios[i * Chains + q];
+      below[q] = fma(ratio * ratio, below[q], heads[i * Chains + q]);
+      heads[i * Chains + q] = below[q];
     }
   }
 }
@@ -90,26 +90,41 @@ inline Vec<T> sum_of(const Vec<T>* terms) {
   }
 }
 
-// The lower triangle of F += the resolvents; the first of them overwrite.
+// One element of F += those of the resolvents; the first of them overwrite.
+template <int Chains, typename T>
+inline void add_element(const Vec<T>* g, bool is_first, T* element) {
+  const Vec<T> sum = sum_of<Chains, T>(g);
+  store(element, is_first ? sum : sum + load(element));
+}
+
+// The lower triangle of F += the resolvents, row by row from the diagonal on.
 template <int Chains, typename T>
 inline void add_resolvents(const LaneSquare& shape, const Vec<T>* heads, const Vec<T>* ratios, bool is_first, T* f) {
-  // Far from the diagonal elements fade below what matters to their sum; denormal numbers would be slow.
-  const Vec<T> negligible = broadcast(T(1e-24));
-  const int64_t n = shape.n;
-  for (int64_t j = 0; j < n; ++j) {
+  // Far from the diagonal elements fade below what matters to their sum; denormal numbers would be slow. Of two
+  // neighbours one is looked at.
+  const Vec<T> negligible = broadcast(T(1e-18));
+  for (int64_t j = 0; j < shape.n; ++j) {
     Vec<T> g[Chains];
 #pragma GCC unroll 8
     for (int q = 0; q < Chains; ++q) g[q] = heads[j * Chains + q];
-    for (int64_t i = j;;) {
-      T* const element = f + place_of<T>(shape, i, j);
-      const Vec<T> sum = sum_of<Chains, T>(g);
-      store(element, is_first ? sum : sum + load(element));
-      if (++i == n) break;
+    T* const row = f + place_of<T>(shape, j, 0);
+    add_element<Chains, T>(g, is_first, row + j * kWidth<T>);
+    int64_t i = j - 1;
+    for (; i > 0; i -= 2) {
+#pragma GCC unroll 8
+      for (int q = 0; q < Chains; ++q) g[q] *= ratios[i * Chains + q];
+      add_element<Chains, T>(g, is_first, row + i * kWidth<T>);
 #pragma GCC unroll 8
       for (int q = 0; q < Chains; ++q) {
         const Vec<T> next = g[q] * ratios[(i - 1) * Chains + q];
         g[q] = select<T>(absolute<T>(next) < negligible, Vec<T>{}, next);
       }
+      add_element<Chains, T>(g, is_first, row + (i - 1) * kWidth<T>);
+    }
+    if (i == 0) {
+#pragma GCC unroll 8
+      for (int q = 0; q < Chains; ++q) g[q] *= ratios[q];
+      add_element<Chains, T>(g, is_first, row);
     }
   }
 }
