@@ -148,23 +148,20 @@ PartialFractions partial_fractions(double alpha, double condition, double tolera
 }
 
 const PartialFractions& PowerFractions::of(double condition) {
+  return of_power(static_cast<int>(std::bit_cast<uint64_t>(condition) >> 52) - 1022);
+}
+
+const PartialFractions& PowerFractions::find(int power) {
   static std::mutex mutex;
   static std::map<std::tuple<double, int, double>, PartialFractions> kept;
-  // Below 16 so many terms are hard to tell apart in f64.
-  const int above = static_cast<int>(std::bit_cast<uint64_t>(condition) >> 52) - 1022;
   // Beyond f32 every term costs some of the fit's own accuracy.
   const int multiple = tolerance_ > 1e-10 ? fraction_group : 1;
-  const int power = std::clamp(above, 4, static_cast<int>(met_.size()) - 1);
-  std::atomic<const PartialFractions*>& entry = met_[static_cast<size_t>(power)];
-  const PartialFractions* found = entry.load(std::memory_order_acquire);
-  if (found == nullptr) {
-    const std::lock_guard lock(mutex);
-    const auto [place, is_new] = kept.try_emplace({alpha_, power, tolerance_});
-    if (is_new) place->second = partial_fractions(alpha_, std::ldexp(1.0, power), tolerance_, multiple);
-    found = &place->second;  // nodes of a map stay where they are
-    entry.store(found, std::memory_order_release);
-  }
-  return *found;
+  const std::lock_guard lock(mutex);
+  const auto [place, is_new] = kept.try_emplace({alpha_, power, tolerance_});
+  if (is_new) place->second = partial_fractions(alpha_, std::ldexp(1.0, power), tolerance_, multiple);
+  const PartialFractions& found = place->second;  // nodes of a map stay where they are
+  met_[static_cast<size_t>(power)].store(&found, std::memory_order_release);
+  return found;
 }
 
 }  // namespace kronroot

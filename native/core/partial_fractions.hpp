@@ -10,8 +10,10 @@
 // Stieltjes functions: Stahl and Totik, General Orthogonal Polynomials, chapter 6.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <limits>
 #include <vector>
 
@@ -39,8 +41,18 @@ class PowerFractions {
  public:
   PowerFractions(double alpha, double tolerance) : alpha_(alpha), tolerance_(tolerance) {}
   const PartialFractions& of(double condition);
+  // The same for a condition of at most 2^power.
+  const PartialFractions& of_power(int power) {
+    const auto at = static_cast<size_t>(std::clamp(power, kLeastPower, static_cast<int>(met_.size()) - 1));
+    const PartialFractions* found = met_[at].load(std::memory_order_acquire);
+    return found != nullptr ? *found : find(static_cast<int>(at));
+  }
 
  private:
+  // Below 16 so many terms are hard to tell apart in f64.
+  static constexpr int kLeastPower = 4;
+  const PartialFractions& find(int power);
+
   double alpha_;
   double tolerance_;
   std::array<std::atomic<const PartialFractions*>, 64> met_{};  // by powers of two

@@ -46,11 +46,11 @@ kr_code report_groups(const kr_call* call, int64_t batch, int lanes, double flop
   auto body = [&](int64_t group) {
     const int64_t first = group * lanes;
     const int count = static_cast<int>(std::min<int64_t>(lanes, batch - first));
-    kr_report of_group[kMostLanes];
+    kr_report unread[kMostLanes];
+    kr_report* const of_group = reports != nullptr ? reports + first : unread;
     answer(first, count, of_group);
     for (int l = 0; l < count; ++l) {
       if (of_group[l].status == KR_STATUS_CANCELLED) is_cut = true;
-      if (reports != nullptr) reports[first + l] = of_group[l];
     }
   };
   const kr_code code = for_each(call, (batch + lanes - 1) / lanes, flops_each * lanes, body);

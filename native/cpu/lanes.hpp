@@ -36,11 +36,11 @@ LaneGroup<T> lane_group(const kr_batch& batch, int64_t first, int count) {
 struct LaneInput {
   // KR_STATUS_OK, KR_STATUS_NON_FINITE_INPUT or KR_STATUS_NOT_SYMMETRIC; OK for an empty lane, which holds zero.
   kr_status status[kMostLanes];
-  // Largest magnitude of (A + A^T) / 2.
-  double largest[kMostLanes];
   // The lane holds (A + A^T) / 2 times 2^-exponent, which brings the largest magnitude of A into [1/2, 1); 0 for the
   // zero matrix.
   int exponent[kMostLanes];
+  // Largest magnitude of what the lane holds.
+  double largest[kMostLanes];
 };
 
 }  // namespace kronroot::cpu

@@ -79,16 +79,17 @@ std::optional<kr_method> root_lanes_method(const kr_call* call, const kr_inverse
 // What one lane makes of its spectrum.
 template <typename T>
 struct RootLanes<T>::Plan {
-  LaneOutcome outcome = LaneOutcome::left;
-  bool is_wanted = false;  // answered, if the result passes its certificate
+  LaneOutcome outcome = LaneOutcome::left;  // answered: if the result passes its certificate
   double epsilon = 0;
   double condition = 1;
-  double size = 1;   // M = (S + epsilon I) / size
-  double scale = 0;  // of X
-  int exponent = 0;  // of the result, 2^{exponent + remainder / a}
+  double unit = 0, shift = 1;  // M = unit (S + epsilon I), I where nothing is wanted
+  double scale = 0;            // of X
+  int exponent = 0;            // of the result, 2^{exponent + remainder / a}
   int remainder = 0;
   const Steps* steps = nullptr;                 // MINIMAX
   const PartialFractions* fractions = nullptr;  // PARTIAL_FRACTIONS
+
+  bool is_wanted() const { return outcome == LaneOutcome::answered; }
 };
 
 template <typename T>
@@ -101,6 +102,7 @@ RootLanes<T>::RootLanes(const kr_call* call, const kr_inverse_root_options& opti
       method_(method),
       minimax_(root_.a, kMinimaxTolerance * ulp_of<T>),
       fractions_(-root_.exponent(), fraction_tolerance<T>),
+      n_(n),
       signs_(static_cast<size_t>(n)) {
   for (size_t i = 0; i < signs_.size(); ++i) signs_[i] = random_sign(probe_stream, i);
   for (int i = 0; i < root_.a; ++i) roots_of_two_[static_cast<size_t>(i)] = std::exp2(static_cast<double>(i) / root_.a);
@@ -119,40 +121,50 @@ double RootLanes<T>::root_of_two(int numerator) const {
   return power_of_two(whole) * roots_of_two_[static_cast<size_t>(numerator - whole * root_.a)];
 }
 
+// As the defined answers (ops.h) and RootProblem have it.
 template <typename T>
-typename RootLanes<T>::Plan RootLanes<T>::plan(const RootProblem<T>& problem, const LaneSpectra& found, int l) {
+typename RootLanes<T>::Plan RootLanes<T>::plan(const LaneSpectra& found, int l) {
   const double largest = found.lambda_max[l], smallest = found.lambda_min[l];
   Plan plan;
-  // As RootProblem has them.
-  const int power = -problem.exponent * root_.b;
-  plan.exponent = divide(power);
-  plan.remainder = power - plan.exponent * root_.a;
-  if (found.input.status[l] != KR_STATUS_OK || found.is_diagonal[l]) return plan;
-  if (!found.is_found[l]) plan.outcome = LaneOutcome::needs_eigenvalues;
-  if (!found.is_found[l] || !(largest > 0)) return plan;
-  // Where the ridge is the larger one it sets the scale (inverse_root.cpp).
-  if (options_.ridge == KR_RIDGE_ABSOLUTE && options_.ridge_value > found.input.largest[l]) return plan;
-  plan.epsilon = problem.epsilon(largest);
-  const bool full_rank = smallest > null_threshold(largest, problem.n, dtype_of<T>);
-  const bool invertible = full_rank || (plan.epsilon > 0 && smallest >= -tolerated_negative(plan.epsilon, problem.n));
+  if (found.input.status[l] != KR_STATUS_OK || found.is_diagonal[l] != 0) return plan;
+  const bool is_found = found.is_found[l] != 0;
+  if (!is_found || !(largest > 0)) {
+    if (!is_found) plan.outcome = LaneOutcome::needs_eigenvalues;
+    return plan;
+  }
+  double ridge = options_.ridge_value;
+  if (options_.ridge == KR_RIDGE_ABSOLUTE) {
+    ridge = scaled(ridge, -found.input.exponent[l]);
+    // Where the ridge is the larger one it sets the scale (inverse_root.cpp).
+    if (ridge > found.input.largest[l]) return plan;
+  }
+  plan.epsilon = ridge_epsilon(options_.ridge, ridge, largest, found.trace[l], n_, dtype_of<T>);
+  const bool full_rank = smallest > null_threshold(largest, n_, dtype_of<T>);
+  const bool invertible = full_rank || (plan.epsilon > 0 && smallest >= -tolerated_negative(plan.epsilon, n_));
   const double top = largest + plan.epsilon, bottom = smallest + plan.epsilon;
   plan.condition = std::max(1.0, top / bottom);
   if (!invertible || plan.condition > kLargestCondition<T>) {
     plan.outcome = LaneOutcome::needs_eigenvalues;
     return plan;
   }
+  const int power = -found.input.exponent[l] * root_.b;
+  plan.exponent = divide(power);
+  plan.remainder = power - plan.exponent * root_.a;
   if (std::abs(plan.exponent) > kLargestExponent) return plan;
-  plan.is_wanted = true;
+  plan.outcome = LaneOutcome::answered;
   if (method_ == KR_METHOD_MINIMAX) {
-    plan.size = kRoom * top;
+    const double size = kRoom * top;
+    plan.unit = 1 / size;
     plan.steps = &minimax_.of(kRoom * plan.condition);
-    plan.scale = std::pow(plan.size, root_.exponent()) * problem.root_scale();
+    plan.scale = std::pow(size, root_.exponent()) * root_of_two(plan.remainder);
   } else {
     const int exponent = exponent_above(top);
-    plan.size = power_of_two(exponent);
-    plan.fractions = &fractions_.of(plan.size / bottom);
+    plan.unit = power_of_two(-exponent);
+    // bottom >= 2^{exponent_above(bottom) - 1}
+    plan.fractions = &fractions_.of_power(exponent - exponent_above(bottom) + 1);
     plan.scale = root_of_two(plan.remainder - exponent * root_.b);
   }
+  plan.shift = plan.epsilon * plan.unit;
   return plan;
 }
 
@@ -160,12 +172,12 @@ template <typename T>
 void RootLanes<T>::run_minimax(const Plan* plans, const LaneCertificate& certificate, const T* s, const LaneGroup<T>& x,
                                T* workspace, LaneRoots& roots) {
   LaneSchedules given{};
-  given.certificate = certificate;
+  given.certificate = &certificate;
   given.steps = 1;
   for (int l = 0; l < kernels_.lanes; ++l) {
-    given.unit[l] = plans[l].is_wanted ? 1 / plans[l].size : 0;
-    given.shift[l] = plans[l].is_wanted ? plans[l].epsilon / plans[l].size : 1;
-    if (plans[l].is_wanted) given.steps = std::max(given.steps, static_cast<int>(plans[l].steps->size()));
+    given.unit[l] = plans[l].unit;
+    given.shift[l] = plans[l].shift;
+    if (plans[l].is_wanted()) given.steps = std::max(given.steps, static_cast<int>(plans[l].steps->size()));
   }
   Scratch scratch;
   double* const coefficients = scratch.take<double>(int64_t{3} * kMostLanes * given.steps);
@@ -179,75 +191,62 @@ void RootLanes<T>::run_minimax(const Plan* plans, const LaneCertificate& certifi
 template <typename T>
 void RootLanes<T>::run_fractions(const Plan* plans, const LaneCertificate& certificate, const T* s,
                                  const LaneGroup<T>& x, T* workspace, LaneRoots& roots) {
-  LaneFractions given{};
-  given.certificate = certificate;
-  size_t most = 1;
+  LaneFractions given;
+  given.certificate = &certificate;
+  int most = 1;
   for (int l = 0; l < kernels_.lanes; ++l) {
-    given.unit[l] = plans[l].is_wanted ? 1 / plans[l].size : 0;
-    given.shift[l] = plans[l].is_wanted ? plans[l].epsilon / plans[l].size : 1;
-    if (plans[l].is_wanted) most = std::max(most, plans[l].fractions->poles.size());
-  }
-  given.terms = (static_cast<int>(most) + kFractionGroup - 1) / kFractionGroup * kFractionGroup;
-  Scratch scratch;
-  double* const poles = scratch.take<double>(int64_t{kMostLanes} * given.terms);
-  double* const weights = scratch.take<double>(int64_t{kMostLanes} * given.terms);
-  std::fill_n(poles, kMostLanes * given.terms, 1.0);
-  std::fill_n(weights, kMostLanes * given.terms, 0.0);
-  for (size_t l = 0; l < kMostLanes; ++l) {
     const Plan& plan = plans[l];
-    const size_t own = plan.is_wanted ? plan.fractions->poles.size() : 0;
-    for (size_t k = 0; k < own; ++k) {
-      poles[k * kMostLanes + l] = plan.fractions->poles[k];
-      weights[k * kMostLanes + l] = plan.scale * plan.fractions->weights[k];
-    }
+    given.unit[l] = plan.unit;
+    given.shift[l] = plan.shift;
+    given.scale[l] = plan.scale;
+    given.count[l] = plan.is_wanted() ? static_cast<int>(plan.fractions->poles.size()) : 0;
+    given.poles[l] = plan.is_wanted() ? plan.fractions->poles.data() : nullptr;
+    given.weights[l] = plan.is_wanted() ? plan.fractions->weights.data() : nullptr;
+    most = std::max(most, given.count[l]);
   }
-  given.poles = poles;
-  given.weights = weights;
+  given.terms = (most + kFractionGroup - 1) / kFractionGroup * kFractionGroup;
   kernels_.partial_fraction_root_lanes(given, s, x, workspace, roots);
 }
 
 template <typename T>
 void RootLanes<T>::answer(const LaneGroup<const T>& a, const LaneGroup<T>& x, kr_report* reports,
                           LaneOutcome* outcomes) {
-  const int64_t n = a.rows;
   const bool is_minimax = method_ == KR_METHOD_MINIMAX;
   Scratch scratch;
-  T* const s = scratch.take<T>(kernels_.root_lanes_matrix(n));
-  T* const workspace = scratch.take<T>(is_minimax ? kernels_.minimax_root_lanes_workspace(n)
-                                                  : kernels_.partial_fraction_root_lanes_workspace(n));
+  T* const s = scratch.take<T>(kernels_.root_lanes_matrix(n_));
+  T* const workspace = scratch.take<T>(is_minimax ? kernels_.minimax_root_lanes_workspace(n_)
+                                                  : kernels_.partial_fraction_root_lanes_workspace(n_));
   LaneSpectra found;
   kernels_.examine_root_lanes(a, s, workspace, found);
 
-  LaneCertificate certificate{root_.a, root_.b, nullptr, {}, {}, residual_bound_of(options_), {}};
-  LaneRoots roots{};
+  LaneCertificate certificate;
+  certificate.a = root_.a;
+  certificate.b = root_.b;
+  certificate.signs = signs_.data();
+  certificate.residual_bound = residual_bound_of(options_);
+  LaneRoots roots;
   Plan plans[kMostLanes];
+  bool is_any_wanted = false;
   for (int l = 0; l < kernels_.lanes; ++l) {
-    const int exponent = found.input.exponent[l];
-    kr_inverse_root_options of_lane = options_;
-    if (options_.ridge == KR_RIDGE_ABSOLUTE) of_lane.ridge_value = scaled(options_.ridge_value, -exponent);
-    const RootProblem<T> problem{
-        *call_->device->kernels, *call_->device->crossovers, of_lane, call_->cancel, root_, n, s, exponent,
-        found.trace[l]};
-    if (l < a.count) plans[l] = plan(problem, found, l);
-    roots.wanted[l] = plans[l].is_wanted;
+    if (l < a.count) plans[l] = plan(found, l);
+    roots.wanted[l] = plans[l].is_wanted();
+    is_any_wanted |= roots.wanted[l];
     certificate.epsilon[l] = plans[l].epsilon;
     certificate.product_unit[l] = power_of_two(-plans[l].remainder);
-    certificate.exponent[l] = plans[l].is_wanted ? plans[l].exponent : 0;
+    certificate.exponent[l] = plans[l].exponent;
   }
-  if (std::any_of(roots.wanted, roots.wanted + a.count, [](bool each) { return each; })) {
-    certificate.signs = signs_.data();
+  if (is_any_wanted) {
     is_minimax ? run_minimax(plans, certificate, s, x, workspace, roots)
                : run_fractions(plans, certificate, s, x, workspace, roots);
   }
   for (int l = 0; l < a.count; ++l) {
-    outcomes[l] = roots.wanted[l] ? LaneOutcome::answered : plans[l].outcome;
-    if (!roots.wanted[l]) continue;
-    reports[l] = kronroot::answered(method_);
-    reports[l].iterations =
-        static_cast<int32_t>(is_minimax ? plans[l].steps->size() : plans[l].fractions->poles.size());
-    reports[l].condition = plans[l].condition;
-    reports[l].residual = roots.residual[l];
-    if (found.rank[l] < n) reports[l] = rank_deficient(reports[l], found.rank[l]);
+    outcomes[l] = plans[l].is_wanted() && !roots.wanted[l] ? LaneOutcome::left : plans[l].outcome;
+    if (outcomes[l] != LaneOutcome::answered) continue;
+    kr_report report = kronroot::answered(method_);
+    report.iterations = static_cast<int32_t>(is_minimax ? plans[l].steps->size() : plans[l].fractions->poles.size());
+    report.condition = plans[l].condition;
+    report.residual = roots.residual[l];
+    reports[l] = found.rank[l] < n_ ? rank_deficient(report, found.rank[l]) : report;
   }
 }
 

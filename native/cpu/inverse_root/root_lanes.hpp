@@ -43,7 +43,7 @@ class RootLanes {
   struct Plan;
   int divide(int numerator) const;
   double root_of_two(int numerator) const;
-  Plan plan(const RootProblem<T>& problem, const LaneSpectra& found, int l);
+  Plan plan(const LaneSpectra& found, int l);
   void run_minimax(const Plan* plans, const LaneCertificate& certificate, const T* s, const LaneGroup<T>& x,
                    T* workspace, LaneRoots& roots);
   void run_fractions(const Plan* plans, const LaneCertificate& certificate, const T* s, const LaneGroup<T>& x,
@@ -57,6 +57,7 @@ class RootLanes {
   kr_method method_;
   MinimaxSchedules minimax_;
   PowerFractions fractions_;
+  int64_t n_;
   std::array<double, root_limit> roots_of_two_{};  // 2^{i / a}
   std::vector<double> signs_;                      // n random signs
 };

@@ -94,6 +94,15 @@ inline Mask<T> first_lanes(int count) {
   return lane_numbers<T>(std::make_integer_sequence<int, kWidth<T>>{}) < (IntVec<T>{} + count);
 }
 
+// Integers that fit 32 bits, or values of an enumeration of that size.
+template <typename T, typename Word>
+inline void store_integers(Word* to, IntVec<T> v) {
+  static_assert(sizeof(Word) == sizeof(int32_t));
+  typedef int32_t Words __attribute__((vector_size(kWidth<T> * sizeof(int32_t))));
+  typedef int32_t Stored __attribute__((vector_size(kWidth<T> * sizeof(int32_t)), aligned(sizeof(int32_t)), may_alias));
+  *reinterpret_cast<Stored*>(to) = __builtin_convertvector(v, Words);
+}
+
 // 2^exponent for exponents of normal numbers.
 template <typename T>
 inline Vec<T> power_of_two(IntVec<T> exponent) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tiles.inl"
+#include "wide.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -100,11 +101,10 @@ void read_symmetric_lanes(const LaneGroup<const T>& group, int64_t stride, T* ou
   }
   const Vec<T> size = from_bits<T>(bits & finite) * first * second;
   const Mask<T> symmetric = asymmetry <= size * (kAsymmetry / 2);
-  for (int l = 0; l < kWidth<T>; ++l) {
-    input.status[l] = !finite[l] ? KR_STATUS_NON_FINITE_INPUT : !symmetric[l] ? KR_STATUS_NOT_SYMMETRIC : KR_STATUS_OK;
-    input.exponent[l] = static_cast<int>(exponent[l]);
-    input.largest[l] = __builtin_ldexp(static_cast<double>(largest[l]), input.exponent[l]);
-  }
+  const IntVec<T> answerable = symmetric ? IntVec<T>{} + Word{KR_STATUS_OK} : IntVec<T>{} + Word{KR_STATUS_NOT_SYMMETRIC};
+  store_integers<T>(input.status, finite ? answerable : IntVec<T>{} + Word{KR_STATUS_NON_FINITE_INPUT});
+  store_integers<T>(input.exponent, exponent);
+  store_wide<T>(input.largest, widen<T>(largest));
 }
 
 }  // namespace

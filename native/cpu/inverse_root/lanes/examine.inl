@@ -70,14 +70,12 @@ void examine_half(const LaneForm<T>& form, const T* s, int half, LaneSpectra& fo
   const Vec<double> null = maximum<double>(ends.largest, Vec<double>{}) * (static_cast<double>(n) * ulp_in_lanes<T>());
   IntVec<double> rank = IntVec<double>{} + n;
   if (any<double>(ends.smallest <= null)) rank = count_above_lanes(t, null);
-  for (int l = 0; l < kWidth<double>; ++l) {
-    found.trace[first + l] = trace[l];
-    found.is_diagonal[first + l] = off_diagonal[l] == 0;
-    found.lambda_min[first + l] = ends.smallest[l];
-    found.lambda_max[first + l] = ends.largest[l];
-    found.is_found[first + l] = ends.converged[l] != 0;
-    found.rank[first + l] = static_cast<int32_t>(rank[l]);
-  }
+  store(found.trace + first, trace);
+  store_integers<double>(found.is_diagonal + first, off_diagonal == Vec<double>{});
+  store(found.lambda_min + first, ends.smallest);
+  store(found.lambda_max + first, ends.largest);
+  store_integers<double>(found.is_found + first, ends.converged);
+  store_integers<double>(found.rank + first, rank);
 }
 
 // s: one square matrix, S; the workspace begins with the LaneForm of S afterwards.

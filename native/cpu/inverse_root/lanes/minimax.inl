@@ -91,8 +91,8 @@ void minimax_root_lanes(const LaneSchedules& given, const T* s, const LaneGroup<
   auto* const vectors = reinterpret_cast<Vec<double>*>(wide);
   T* const x = workspace + memory.pair + memory.vectors;
   unpack(shape, pair.x(), square, x);
-  certify(given.certificate, square, s, x, vectors, roots);
-  finish_lanes(given.certificate, square, x, out, roots);
+  certify(*given.certificate, square, s, x, vectors, roots);
+  finish_lanes(*given.certificate, square, x, out, roots);
 }
 
 }  // namespace roots

@@ -35,14 +35,34 @@ int64_t partial_fraction_root_lanes_workspace(int64_t n) {
   return LaneForm<T>::elements(n) + (examination > root ? examination : root);
 }
 
+// Numbers k .. k + Count of the fractions of each lane, 0 where it has no more.
+template <int Count, typename T>
+inline void read_fractions(const double* const (&from)[kMostLanes], const int (&counts)[kMostLanes], int k,
+                           const double* scale, Vec<T> (&to)[Count]) {
+  constexpr int W = kWidth<double>;
+  for (int half = 0; half < kHalves<T>; ++half) {
+    const Vec<double> factor = load(scale + half * W);
+    for (int t = 0; t < Count; t += W) {
+      Vec<double> tile[W];
+      for (int l = 0; l < W; ++l) {
+        const int lane = half * W + l, left = counts[lane] - k - t;
+        tile[l] = left >= W ? load(from[lane] + k + t) : left > 0 ? load_first(from[lane] + k + t, left) : Vec<double>{};
+      }
+      transpose<double>(tile);
+      for (int r = 0; r < W && t + r < Count; ++r) {
+        store_double(reinterpret_cast<T*>(&to[t + r]) + half * W, tile[r] * factor);
+      }
+    }
+  }
+}
+
 // Adds `Chains` resolvents from number k on.
 template <int Chains, typename T>
 void sum_chains(const LaneFractions& given, int k, const LaneSquare& shape, const FractionMemory<T>& memory) {
+  constexpr double kUnscaled[kMostLanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
   Vec<T> poles[Chains], weights[Chains];
-  for (int q = 0; q < Chains; ++q) {
-    poles[q] = load_coefficient<T>(given.poles + int64_t{kMostLanes} * (k + q));
-    weights[q] = load_coefficient<T>(given.weights + int64_t{kMostLanes} * (k + q));
-  }
+  read_fractions<Chains, T>(given.poles, given.count, k, kUnscaled, poles);
+  read_fractions<Chains, T>(given.weights, given.count, k, given.scale, weights);
   resolvent_diagonals<Chains>(memory.pivots, poles, weights, memory.heads, memory.ratios);
   add_resolvents<Chains>(shape, memory.heads, memory.ratios, k == 0, memory.x);
 }
@@ -78,8 +98,8 @@ void partial_fraction_root_lanes(const LaneFractions& given, const T* s, const L
   sum_resolvents(given, shape, memory);
   transform_back(form.reflectors, memory.heads, memory.x);
   mirror_lanes(shape, memory.x);
-  certify(given.certificate, shape, s, memory.x, reinterpret_cast<Vec<double>*>(memory.heads), roots);
-  finish_lanes(given.certificate, shape, memory.x, out, roots);
+  certify(*given.certificate, shape, s, memory.x, reinterpret_cast<Vec<double>*>(memory.heads), roots);
+  finish_lanes(*given.certificate, shape, memory.x, out, roots);
 }
 
 }  // namespace roots
