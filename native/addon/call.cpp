@@ -140,8 +140,11 @@ napi_value call_operation(const Arguments& arguments) {
   kr_report* reports = nullptr;
   napi_value buffer = nullptr;
   if (call.report_count() == 1) buffer = arguments.environment().record(&reports);
-  if (reports == nullptr) buffer = call.make_reports(arguments.env(), &reports);
-  std::fill_n(reports, call.report_count(), kr_report{});
+  if (reports != nullptr) {
+    *reports = kr_report{};
+  } else {
+    buffer = call.make_reports(arguments.env(), &reports);  // new buffers are zero
+  }
   const Outcome outcome = call.run(nullptr, reports);
   if (outcome.code != KR_OK) throw Failure::of(outcome.code, outcome.message);
   return buffer;

@@ -48,9 +48,9 @@ inline constexpr int kFractionGroup = 4;
 // What partial_fraction_root_lanes is to make of S: scale times the sum of w_k (M + s_k I)^{-1} with M = unit S +
 // shift I. A lane that is not wanted has no fractions, unit = 0 and shift = 1.
 struct LaneFractions {
-  int terms;                         // the most that a lane has, rounded up to whole groups
-  int count[kMostLanes];             // of each lane
-  const double* poles[kMostLanes];   // s_0, s_1, ... of each lane
+  int terms;                        // the most that a lane has, rounded up to whole groups
+  int count[kMostLanes];            // of each lane
+  const double* poles[kMostLanes];  // s_0, s_1, ... of each lane
   const double* weights[kMostLanes];
   double scale[kMostLanes], unit[kMostLanes], shift[kMostLanes];
   const LaneCertificate* certificate;

@@ -59,7 +59,9 @@ bool examine_root(int64_t n, const T* s, T* workspace, const int32_t* cancel, Ro
     t.couplings[i] = broadcast(form.e[i]);
     t.squares[i] = t.couplings[i] * t.couplings[i];
   }
-  const LaneEnds ends = extreme_eigenvalues(t, sizeof(T) == 4 ? 1e-8 : 1e-13);
+  LaneEnds of_t[1];
+  extreme_eigenvalues<T>({t}, sizeof(T) == 4 ? 1e-8 : 1e-13, of_t);
+  const LaneEnds& ends = of_t[0];
   const Vec<double> null = maximum<double>(ends.largest, Vec<double>{}) * (static_cast<double>(n) * found.null_ulp);
   found.is_found = ends.converged[0] != 0;
   found.lambda_min = ends.smallest[0];
@@ -68,10 +70,36 @@ bool examine_root(int64_t n, const T* s, T* workspace, const int32_t* cancel, Ro
   return true;
 }
 
+// w G_ii in `heads` and the ratios G_{i+1,j} / G_ij, i >= j, of one resolvent G = (T + s I)^{-1} a lane, from its
+// pivots from above (as lanes/resolvents.inl has them) and from below, those of the progressive qd algorithm:
+//   c_n = d_n + s,  d-_{i+1} = l_i + c_{i+1},   c_i = c_{i+1} d_i / d-_{i+1} + s
+//   1 / G_ii = a_i + c_{i+1} d_i / d-_{i+1},    G_{i+1,j} / G_ij = -b_i / d-_{i+1}.
+// Row follows row then, each of them a vector. a: n vectors.
+// Source: Dhillon and Parlett, Linear Algebra Appl. 387 (2004), algorithms 4.2 to 4.4; Meurant, SIAM J. Matrix Anal.
+// Appl. 13 (1992).
+inline void resolvent_pivots(const LanePivots<double>& t, Vec<double> poles, Vec<double> weights, Vec<double>* a,
+                             Vec<double>* heads, Vec<double>* ratios) {
+  const int64_t last = t.n - 1;
+  Vec<double> running = poles;
+  for (int64_t i = 0; i < last; ++i) {
+    a[i] = running;
+    running = fma(t.l[i] * running, reciprocal(t.d[i] + running), poles);
+  }
+  heads[last] = weights * reciprocal(t.d[last] + running);
+  Vec<double> below = t.d[last] + poles;
+  for (int64_t i = last - 1; i >= 0; --i) {
+    const Vec<double> inverse = reciprocal(t.l[i] + below);
+    const Vec<double> product = below * (t.d[i] * inverse);
+    ratios[i] = -t.b[i] * inverse;
+    heads[i] = weights * reciprocal(a[i] + product);
+    below = product + poles;
+  }
+}
+
 // The lower triangle of x += resolvents poles .. poles + kPoles; the first of them overwrite.
 template <typename T>
 void add_rows(int64_t n, const FractionWorkspace<T>& space, bool is_first, T* x) {
-  // As in add_resolvents.
+  // Far from the diagonal elements fade below what matters to their sum; denormal numbers would be slow.
   const Vec<T> negligible = broadcast(T(1e-24));
   const int64_t stride = eigen::padded<T>(n);
   for (int64_t j = 0; j < kPoles * stride; ++j) space.rows[j] = 0;
@@ -131,7 +159,7 @@ bool partial_fraction_root(const RootFractions& given, int64_t n, T* x, T* works
       poles[q] = given.poles[k + q];
       weights[q] = given.scale * given.weights[k + q];
     }
-    resolvent_pivots<1>(moved, {poles}, {weights}, space.a, space.heads, space.ratios);
+    resolvent_pivots(moved, poles, weights, space.a, space.heads, space.ratios);
     add_rows(n, space, k == 0, x);
   }
   const eigen::Congruence<T> congruence(form.matrix, form.tau, space.congruence);

@@ -94,13 +94,12 @@ inline Mask<T> first_lanes(int count) {
   return lane_numbers<T>(std::make_integer_sequence<int, kWidth<T>>{}) < (IntVec<T>{} + count);
 }
 
-// Integers that fit 32 bits, or values of an enumeration of that size.
-template <typename T, typename Word>
-inline void store_integers(Word* to, IntVec<T> v) {
-  static_assert(sizeof(Word) == sizeof(int32_t));
-  typedef int32_t Words __attribute__((vector_size(kWidth<T> * sizeof(int32_t))));
-  typedef int32_t Stored __attribute__((vector_size(kWidth<T> * sizeof(int32_t)), aligned(sizeof(int32_t)), may_alias));
-  *reinterpret_cast<Stored*>(to) = __builtin_convertvector(v, Words);
+// One Number a lane of v, a Vec<T> or an IntVec<T>, converted.
+template <typename T, typename Number, typename V>
+inline void store_as(Number* to, V v) {
+  typedef Number Converted __attribute__((vector_size(kWidth<T> * sizeof(Number))));
+  typedef Number Stored __attribute__((vector_size(kWidth<T> * sizeof(Number)), aligned(sizeof(Number)), may_alias));
+  *reinterpret_cast<Stored*>(to) = __builtin_convertvector(v, Converted);
 }
 
 // 2^exponent for exponents of normal numbers.

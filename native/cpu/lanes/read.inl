@@ -2,7 +2,6 @@
 #pragma once
 
 #include "tiles.inl"
-#include "wide.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -101,10 +100,12 @@ void read_symmetric_lanes(const LaneGroup<const T>& group, int64_t stride, T* ou
   }
   const Vec<T> size = from_bits<T>(bits & finite) * first * second;
   const Mask<T> symmetric = asymmetry <= size * (kAsymmetry / 2);
-  const IntVec<T> answerable = symmetric ? IntVec<T>{} + Word{KR_STATUS_OK} : IntVec<T>{} + Word{KR_STATUS_NOT_SYMMETRIC};
-  store_integers<T>(input.status, finite ? answerable : IntVec<T>{} + Word{KR_STATUS_NON_FINITE_INPUT});
-  store_integers<T>(input.exponent, exponent);
-  store_wide<T>(input.largest, widen<T>(largest));
+  const IntVec<T> answerable =
+      symmetric ? IntVec<T>{} + Word{KR_STATUS_OK} : IntVec<T>{} + Word{KR_STATUS_NOT_SYMMETRIC};
+  const IntVec<T> status = finite ? answerable : IntVec<T>{} + Word{KR_STATUS_NON_FINITE_INPUT};
+  store_as<T>(reinterpret_cast<int32_t*>(input.status), status);
+  store_as<T>(input.exponent, exponent);
+  store_as<T>(input.largest, largest);
 }
 
 }  // namespace

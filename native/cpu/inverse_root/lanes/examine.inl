@@ -38,21 +38,21 @@ struct LaneForm {
   static int64_t elements(int64_t n) { return matrix_elements<T>(n) + (1 + 2 * kHalves<T>)*n * kWidth<T>; }
 };
 
-// A half of the lanes: a square matrix and five vectors in f64.
+// A half of the lanes: a square matrix and four vectors in f64; and a vector of every half.
 template <typename T>
 int64_t examination_elements(int64_t n) {
-  return matrix_elements<T>(n) + 5 * n * kWidth<T>;
+  return matrix_elements<T>(n) + (4 + kHalves<T>)*n * kWidth<T>;
 }
 
-// Lanes of half number `half` of S.
+// T of half number `half` of S, its trace and whether it is diagonal.
 template <typename T>
-void examine_half(const LaneForm<T>& form, const T* s, int half, LaneSpectra& found) {
+LaneTridiagonal tridiagonalize_half(const LaneForm<T>& form, const T* s, int half, LaneSpectra& found) {
   const LaneSquare& shape = form.reflectors.shape;
   const int64_t n = shape.n;
   const int first = half * kWidth<double>;
   auto* const a = reinterpret_cast<double*>(form.rest);
   auto* const memory = reinterpret_cast<Vec<double>*>(a + elements_of<double>(shape));
-  const LaneTridiagonal t = {n, form.diagonals + half * n, form.couplings + half * n, memory + 4 * n};
+  const LaneTridiagonal t = {n, form.diagonals + half * n, form.couplings + half * n, memory + (4 + half) * n};
   Vec<double> trace{}, off_diagonal{};
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j <= i; ++j) {
@@ -66,16 +66,23 @@ void examine_half(const LaneForm<T>& form, const T* s, int half, LaneSpectra& fo
     }
   }
   tridiagonalize_lanes(shape, a, memory, t, form.reflectors, first);
-  const LaneEnds ends = extreme_eigenvalues(t, sizeof(T) == 4 ? 1e-8 : 1e-13);
+  store(found.trace + first, trace);
+  store_as<double>(found.is_diagonal + first, off_diagonal == Vec<double>{});
+  return t;
+}
+
+// What the ends of the spectrum say.
+template <typename T>
+void judge_half(const LaneTridiagonal& t, const LaneEnds& ends, int half, LaneSpectra& found) {
+  const int64_t n = t.n;
+  const int first = half * kWidth<double>;
   const Vec<double> null = maximum<double>(ends.largest, Vec<double>{}) * (static_cast<double>(n) * ulp_in_lanes<T>());
   IntVec<double> rank = IntVec<double>{} + n;
   if (any<double>(ends.smallest <= null)) rank = count_above_lanes(t, null);
-  store(found.trace + first, trace);
-  store_integers<double>(found.is_diagonal + first, off_diagonal == Vec<double>{});
   store(found.lambda_min + first, ends.smallest);
   store(found.lambda_max + first, ends.largest);
-  store_integers<double>(found.is_found + first, ends.converged);
-  store_integers<double>(found.rank + first, rank);
+  store_as<double>(found.is_found + first, ends.converged);
+  store_as<double>(found.rank + first, rank);
 }
 
 // s: one square matrix, S; the workspace begins with the LaneForm of S afterwards.
@@ -83,7 +90,11 @@ template <typename T>
 void examine_root_lanes(const LaneGroup<const T>& a, T* s, T* workspace, LaneSpectra& found) {
   const LaneForm<T> form(a.rows, workspace);
   read_symmetric_lanes(a, form.reflectors.shape.stride, s, found.input);
-  for (int half = 0; half < kHalves<T>; ++half) examine_half(form, s, half, found);
+  LaneTridiagonal t[kHalves<T>];
+  LaneEnds ends[kHalves<T>];
+  for (int half = 0; half < kHalves<T>; ++half) t[half] = tridiagonalize_half(form, s, half, found);
+  extreme_eigenvalues<T>(t, sizeof(T) == 4 ? 1e-8 : 1e-13, ends);
+  for (int half = 0; half < kHalves<T>; ++half) judge_half<T>(t[half], ends[half], half, found);
 }
 
 }  // namespace roots

@@ -21,7 +21,9 @@ struct LaguerreStep {
 };
 
 // One step of Laguerre's method towards the largest root of det(x I - s T). Started above all roots it stays above them
-// and converges cubically, to clusters linearly. Source: Wilkinson, The Algebraic Eigenvalue Problem, section 7.33.
+// and converges cubically, to clusters linearly. The step is right to an ulp of T.
+// Source: Wilkinson, The Algebraic Eigenvalue Problem, section 7.33.
+template <typename T>
 inline LaguerreStep laguerre_step(const LaneTridiagonal& t, double s, Vec<double> x) {
   // Where the polynomial comes near to underflow x is as close to a cluster of roots as can be told.
   constexpr double kSmallest = 1e-290;
@@ -54,56 +56,80 @@ inline LaguerreStep laguerre_step(const LaneTridiagonal& t, double s, Vec<double
     }
   }
   const double n = static_cast<double>(t.n);
-  const Vec<double> reciprocal = 1.0 / p, g = p1 * reciprocal, h = g * g - p2 * reciprocal;
+  const Vec<double> over_p = reciprocal<T>(p), g = p1 * over_p, h = g * g - p2 * over_p;
   const Vec<double> radicand = (n - 1) * fma(h, broadcast(n), -g * g);
-  const Vec<double> step = n / (g + square_root(maximum<double>(radicand, Vec<double>{})));
+  const Vec<double> step = n * reciprocal<T>(g + square_root(maximum<double>(radicand, Vec<double>{})));
   return {select<double>((p > broadcast(kSmallest)) & (step > Vec<double>{}), step, Vec<double>{}), is_above};
 }
 
 // The largest root of s T from above, step by step.
+template <typename T>
 struct LaguerreSearch {
   double s;
   Vec<double> x, last_step;
   Mask<double> moves;
 
-  // Goes on until the next step, which is near step (step / last_step)^3 where the last were short, would be within
-  // the tolerance.
+  // Goes on until the next step, which is near step (step / last_step)^3 where this one is a tenth of the last or less,
+  // would be within the tolerance.
   void advance(const LaneTridiagonal& t, Vec<double> tolerance) {
-    const Vec<double> step = select<double>(moves, laguerre_step(t, s, x).step, Vec<double>{});
+    const Vec<double> step = select<double>(moves, laguerre_step<T>(t, s, x).step, Vec<double>{});
     x -= step;
-    const Vec<double> ratio = step / last_step;
-    const Vec<double> left = select<double>(ratio < broadcast(0.1), step * ratio * ratio * ratio, step);
-    moves &= left > tolerance;
+    const Vec<double> square = step * step, last_cube = last_step * last_step * last_step;
+    const Mask<double> is_short = step < last_step * 0.1;
+    moves &=
+        select<double>(is_short, square * square, step) > select<double>(is_short, tolerance * last_cube, tolerance);
     last_step = step;
   }
 };
 
-// The largest eigenvalue to relative_tolerance of the size of T, the smallest to that or to a hundredth of itself.
-[[gnu::noinline]] LaneEnds extreme_eigenvalues(const LaneTridiagonal& t, double relative_tolerance) {
-  constexpr int kMostSteps = 60;
-  Vec<double> high = broadcast(-__builtin_inf()), low = high;  // bounds of T and of -T
-  for (int64_t k = 0; k < t.n; ++k) {                          // Gershgorin
-    Vec<double> radius{};
-    if (k > 0) radius += absolute<double>(t.couplings[k - 1]);
-    if (k + 1 < t.n) radius += absolute<double>(t.couplings[k]);
-    high = maximum<double>(radius + t.diagonal[k], high);
-    low = maximum<double>(radius - t.diagonal[k], low);
+// Both ends of one half of the lanes.
+template <typename T>
+struct EndSearch {
+  LaneTridiagonal t;
+  LaguerreSearch<T> top, bottom;
+  Vec<double> tolerance;
+
+  EndSearch(const LaneTridiagonal& given, double relative_tolerance) : t(given) {
+    Vec<double> high = broadcast(-__builtin_inf()), low = high;  // bounds of T and of -T
+    for (int64_t k = 0; k < t.n; ++k) {                          // Gershgorin
+      Vec<double> radius{};
+      if (k > 0) radius += absolute<double>(t.couplings[k - 1]);
+      if (k + 1 < t.n) radius += absolute<double>(t.couplings[k]);
+      high = maximum<double>(radius + t.diagonal[k], high);
+      low = maximum<double>(radius - t.diagonal[k], low);
+    }
+    const Vec<double> size = maximum<double>(absolute<double>(high), absolute<double>(low));
+    const Mask<double> is_nonzero = size > Vec<double>{};
+    // Strictly above: at a root itself nothing could be told.
+    const Vec<double> margin = size * 1e-12;
+    top = {1, high + margin, Vec<double>{}, is_nonzero};
+    // Most matrices are positive definite: -T is bounded by 0 then, from where it is not far.
+    const LaguerreStep at_zero = laguerre_step<T>(t, -1, Vec<double>{});
+    bottom = {-1, select<double>(at_zero.is_above, -at_zero.step, low + margin),
+              select<double>(at_zero.is_above, at_zero.step, Vec<double>{}), is_nonzero};
+    tolerance = size * relative_tolerance;
   }
-  const Vec<double> size = maximum<double>(absolute<double>(high), absolute<double>(low));
-  const Mask<double> is_nonzero = size > Vec<double>{};
-  // Strictly above: at a root itself nothing could be told.
-  const Vec<double> margin = size * 1e-12;
-  LaguerreSearch top = {1, high + margin, Vec<double>{}, is_nonzero};
-  // Most matrices are positive definite: -T is bounded by 0 then, from where it is not far.
-  const LaguerreStep at_zero = laguerre_step(t, -1, Vec<double>{});
-  LaguerreSearch bottom = {-1, select<double>(at_zero.is_above, -at_zero.step, low + margin),
-                           select<double>(at_zero.is_above, at_zero.step, Vec<double>{}), is_nonzero};
-  const Vec<double> tolerance = size * relative_tolerance;
-  for (int step = 0; step < kMostSteps && any<double>(top.moves | bottom.moves); ++step) {
+  Mask<double> moves() const { return top.moves | bottom.moves; }
+  void advance() {
     top.advance(t, tolerance);
     bottom.advance(t, maximum<double>(absolute<double>(bottom.x) * 0.01, tolerance));
   }
-  return {-bottom.x, top.x, ~(top.moves | bottom.moves)};
+  LaneEnds ends() const { return {-bottom.x, top.x, ~moves()}; }
+};
+
+// The largest eigenvalue to relative_tolerance of the size of T, the smallest to that or to a hundredth of itself. All
+// halves at a time: their steps hide each other's latency.
+template <typename T, int Halves>
+[[gnu::noinline]] void extreme_eigenvalues(const LaneTridiagonal (&t)[Halves], double relative_tolerance,
+                                           LaneEnds (&ends)[Halves]) {
+  constexpr int kMostSteps = 60;
+  EndSearch<T> first(t[0], relative_tolerance), second(t[Halves - 1], relative_tolerance);
+  for (int step = 0; step < kMostSteps && any<double>(first.moves() | second.moves()); ++step) {
+    first.advance();
+    if constexpr (Halves > 1) second.advance();
+  }
+  ends[0] = first.ends();
+  ends[Halves - 1] = second.ends();
 }
 
 // Number of eigenvalues above `shift`: of the positive pivots of T - shift I.

@@ -30,7 +30,7 @@ template <typename T>
 void run_wide_half(const LaneSquare& square, const LaneSchedules& given, const T* s, int first, double* memory, T* m,
                    T* x) {
   const LaneBlocks shape = {square.n};
-  CoupledLanes<double> pair(shape, given.certificate.a, memory);
+  CoupledLanes<double> pair(shape, given.certificate->a, memory);
   const Vec<double> unit = load(given.unit + first), shift = load(given.shift + first);
   double* const wide_m = pair.m();
   for_each_place<double>(shape, [&](int64_t i, int64_t j, int64_t place) {
@@ -81,7 +81,7 @@ void minimax_root_lanes(const LaneSchedules& given, const T* s, const LaneGroup<
   const LaneSquare square = lane_square(out.rows);
   const LaneBlocks shape = {out.rows};
   const RootMemory<T> memory(out.rows);
-  CoupledLanes<T> pair(shape, given.certificate.a, workspace);
+  CoupledLanes<T> pair(shape, given.certificate->a, workspace);
   auto* const wide = reinterpret_cast<double*>(workspace + memory.pair);
   for (int half = 0; half < kHalves<T>; ++half) {
     run_wide_half(square, given, s, half * kWidth<double>, wide, pair.m(), pair.x());

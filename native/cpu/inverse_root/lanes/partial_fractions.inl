@@ -46,7 +46,9 @@ inline void read_fractions(const double* const (&from)[kMostLanes], const int (&
       Vec<double> tile[W];
       for (int l = 0; l < W; ++l) {
         const int lane = half * W + l, left = counts[lane] - k - t;
-        tile[l] = left >= W ? load(from[lane] + k + t) : left > 0 ? load_first(from[lane] + k + t, left) : Vec<double>{};
+        tile[l] = left >= W  ? load(from[lane] + k + t)
+                  : left > 0 ? load_first(from[lane] + k + t, left)
+                             : Vec<double>{};
       }
       transpose<double>(tile);
       for (int r = 0; r < W && t + r < Count; ++r) {
