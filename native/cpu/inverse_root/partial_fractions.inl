@@ -53,7 +53,7 @@ bool examine_root(int64_t n, const T* s, T* workspace, const int32_t* cancel, Ro
   const eigen::TridiagonalForm<T>& form = space.form;
   eigen::copy_to_storage(n, s, form.matrix.data);
   if (!eigen::tridiagonalise(form.matrix, form.d, form.e, form.tau, form.workspace, cancel)) return false;
-  const LaneTridiagonal t = {n, space.first, space.second, space.third};
+  const LaneTridiagonal<kAnyOrder> t = {{n, n}, space.first, space.second, space.third};
   for (int64_t i = 0; i < n; ++i) {
     t.diagonal[i] = broadcast(form.d[i]);
     t.couplings[i] = broadcast(form.e[i]);
@@ -77,9 +77,9 @@ bool examine_root(int64_t n, const T* s, T* workspace, const int32_t* cancel, Ro
 // Row follows row then, each of them a vector. a: n vectors.
 // Source: Dhillon and Parlett, Linear Algebra Appl. 387 (2004), algorithms 4.2 to 4.4; Meurant, SIAM J. Matrix Anal.
 // Appl. 13 (1992).
-inline void resolvent_pivots(const LanePivots<double>& t, Vec<double> poles, Vec<double> weights, Vec<double>* a,
+inline void resolvent_pivots(const LanePivots<double, kAnyOrder>& t, Vec<double> poles, Vec<double> weights, Vec<double>* a,
                              Vec<double>* heads, Vec<double>* ratios) {
-  const int64_t last = t.n - 1;
+  const int64_t last = t.shape.n - 1;
   Vec<double> running = poles;
   for (int64_t i = 0; i < last; ++i) {
     a[i] = running;
@@ -145,13 +145,13 @@ bool partial_fraction_root(const RootFractions& given, int64_t n, T* x, T* works
   const FractionWorkspace<T> space(n, pieces);
   const eigen::TridiagonalForm<T>& form = space.form;
   // T is in its first and second vectors, which the pivots take over from the third on.
-  const LanePivots<double> pivots = {n, space.third, space.a, space.heads};
+  const LanePivots<double, kAnyOrder> pivots = {{n, n}, space.third, space.a, space.heads};
   factorize_half(space.first, space.second, broadcast(given.unit), broadcast(given.shift), 0, pivots);
   for (int64_t i = 0; i < n; ++i) {
     space.first[i] = pivots.l[i];
     space.second[i] = pivots.b[i];
   }
-  const LanePivots<double> moved = {n, space.third, space.first, space.second};
+  const LanePivots<double, kAnyOrder> moved = {{n, n}, space.third, space.first, space.second};
   for (int k = 0; k < given.terms; k += kPoles) {
     if (eigen::is_cancelled(cancel)) return false;
     Vec<double> poles = broadcast(1.0), weights{};

@@ -14,9 +14,9 @@ namespace roots {
 // One reflector's v and its w = s (z - (s / 2) (v^T z) v) to be applied, and the next one's v with its z to be summed
 // up from the result, so that F is read and written once a reflector. v is 0 above row `begin`, `next` above
 // begin - 1, where it is 1; z is 0 before the first row.
-template <typename T>
+template <typename T, int64_t Order>
 struct ReflectedRows {
-  LaneSquare shape;
+  LaneSquare<Order> shape;
   int64_t begin;
   const Vec<T>*v, *w, *next;
   Vec<T>* z;
@@ -24,8 +24,8 @@ struct ReflectedRows {
 };
 
 // Rows i .. i + Rows, all of them from `begin` on.
-template <int Rows, typename T>
-inline void reflect_rows(const ReflectedRows<T>& pass, int64_t i) {
+template <int Rows, typename T, int64_t Order>
+inline void reflect_rows(const ReflectedRows<T, Order>& pass, int64_t i) {
   T* row[Rows];
   Vec<T> of_v[Rows], of_w[Rows], of_next[Rows], sums[Rows];
 #pragma GCC unroll 4
@@ -79,8 +79,8 @@ inline void reflect_rows(const ReflectedRows<T>& pass, int64_t i) {
 }
 
 // Reflector k, its vector from row k + 1 on.
-template <typename T>
-inline void read_reflector(const LaneReflectors<T>& reflectors, int64_t k, Vec<T>* v) {
+template <typename T, int64_t Order>
+inline void read_reflector(const LaneReflectors<T, Order>& reflectors, int64_t k, Vec<T>* v) {
   for (int64_t i = 0; i <= k; ++i) v[i] = Vec<T>{};
   for (int64_t i = k + 1; i < reflectors.shape.n; ++i) {
     v[i] = load(reflectors.vectors + place_of<T>(reflectors.shape, i, k));
@@ -88,15 +88,17 @@ inline void read_reflector(const LaneReflectors<T>& reflectors, int64_t k, Vec<T
 }
 
 // memory: 4 n vectors.
-template <typename T>
-[[gnu::noinline]] void transform_back(const LaneReflectors<T>& reflectors, Vec<T>* memory, T* f) {
+template <typename T, int64_t Order>
+[[gnu::noinline]] void transform_back(const LaneReflectors<T, Order>& reflectors, Vec<T>* memory, T* f) {
   constexpr int kRows = kVectorBytes == 64 ? 4 : 2;
-  const LaneSquare& shape = reflectors.shape;
+  const LaneSquare<Order>& shape = reflectors.shape;
   const int64_t n = shape.n;
   Vec<T>*v = memory, *w = memory + n, *next = memory + 2 * n, *z = memory + 3 * n;
   // The first pass applies none.
   for (int64_t i = 0; i < n; ++i) v[i] = w[i] = Vec<T>{};
-  for (int64_t k = n - 2; k >= 0; --k) {
+  for_each_row(shape, [&](auto step) {
+    const int64_t k = n - 2 - step;
+    if (k < 0) return;
     // Reflector k - 1 is summed up: rows from k on, of which row k is not touched by reflector k.
     const bool is_last = k == 0;
     if (!is_last) read_reflector(reflectors, k - 1, next);
@@ -106,7 +108,7 @@ template <typename T>
     }
     for (int64_t i = k + 1; i < n; i += kRows) {
       spd::with_constant<kRows>(n - i, [&](auto rows) {
-        reflect_rows<rows>(ReflectedRows<T>{shape, k + 1, v, w, next, z, f}, i);
+        reflect_rows<rows>(ReflectedRows<T, Order>{shape, k + 1, v, w, next, z, f}, i);
       });
     }
     if (is_last) return;
@@ -118,7 +120,7 @@ template <typename T>
     for (int64_t i = k; i < n; ++i) z[i] = scale * fma(-half, next[i], z[i]);
     exchange(v, next);
     exchange(w, z);
-  }
+  });
 }
 
 }  // namespace roots

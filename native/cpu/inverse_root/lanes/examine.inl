@@ -9,34 +9,33 @@ namespace kronroot::cpu {
 namespace {
 namespace roots {
 
-// Elements of T in a matrix of the workspaces below.
-template <typename T>
-inline int64_t matrix_elements(int64_t n) {
-  return elements_of<T>(lane_square(n));
-}
-
 template <typename T>
 inline double ulp_in_lanes() {
   return sizeof(T) == 4 ? 0x1p-23 : 0x1p-52;
 }
 
 // A = Q T Q^T of a group, as the examination leaves it at the head of the workspace for the root that is made of it.
-template <typename T>
+template <typename T, int64_t Order>
 struct LaneForm {
-  LaneReflectors<T> reflectors;
+  LaneReflectors<T, Order> reflectors;
   Vec<double>* diagonals;  // of T, for each half of the lanes
   Vec<double>* couplings;
   T* rest;  // of the workspace
 
-  LaneForm(int64_t n, T* workspace) : reflectors{lane_square(n), workspace, nullptr} {
+  LaneForm(const LaneSquare<Order>& shape, T* workspace) : reflectors{shape, workspace, nullptr} {
+    const int64_t n = shape.n;
     auto* next = reinterpret_cast<Vec<T>*>(workspace + matrix_elements<T>(n));
     reflectors.scales = next;
     diagonals = reinterpret_cast<Vec<double>*>(next + n);
     couplings = diagonals + kHalves<T> * n;
     rest = reinterpret_cast<T*>(couplings + kHalves<T> * n);
   }
-  static int64_t elements(int64_t n) { return matrix_elements<T>(n) + (1 + 2 * kHalves<T>)*n * kWidth<T>; }
 };
+
+template <typename T>
+int64_t form_elements(int64_t n) {
+  return matrix_elements<T>(n) + (1 + 2 * kHalves<T>)*n * kWidth<T>;
+}
 
 // A half of the lanes: a square matrix and four vectors in f64; and a vector of every half.
 template <typename T>
@@ -45,14 +44,14 @@ int64_t examination_elements(int64_t n) {
 }
 
 // T of half number `half` of S, its trace and whether it is diagonal.
-template <typename T>
-LaneTridiagonal tridiagonalize_half(const LaneForm<T>& form, const T* s, int half, LaneSpectra& found) {
-  const LaneSquare& shape = form.reflectors.shape;
+template <typename T, int64_t Order>
+LaneTridiagonal<Order> tridiagonalize_half(const LaneForm<T, Order>& form, const T* s, int half, LaneSpectra& found) {
+  const LaneSquare<Order>& shape = form.reflectors.shape;
   const int64_t n = shape.n;
   const int first = half * kWidth<double>;
   auto* const a = reinterpret_cast<double*>(form.rest);
-  auto* const memory = reinterpret_cast<Vec<double>*>(a + elements_of<double>(shape));
-  const LaneTridiagonal t = {n, form.diagonals + half * n, form.couplings + half * n, memory + (4 + half) * n};
+  auto* const memory = reinterpret_cast<Vec<double>*>(a + matrix_elements<double>(n));
+  const LaneTridiagonal<Order> t = {shape, form.diagonals + half * n, form.couplings + half * n, memory + (4 + half) * n};
   Vec<double> trace{}, off_diagonal{};
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j <= i; ++j) {
@@ -65,16 +64,16 @@ LaneTridiagonal tridiagonalize_half(const LaneForm<T>& form, const T* s, int hal
       }
     }
   }
-  tridiagonalize_lanes(shape, a, memory, t, form.reflectors, first);
+  tridiagonalize_lanes(a, memory, t, form.reflectors, first);
   store(found.trace + first, trace);
   store_as<double>(found.is_diagonal + first, off_diagonal == Vec<double>{});
   return t;
 }
 
 // What the ends of the spectrum say.
-template <typename T>
-void judge_half(const LaneTridiagonal& t, const LaneEnds& ends, int half, LaneSpectra& found) {
-  const int64_t n = t.n;
+template <typename T, int64_t Order>
+void judge_half(const LaneTridiagonal<Order>& t, const LaneEnds& ends, int half, LaneSpectra& found) {
+  const int64_t n = t.shape.n;
   const int first = half * kWidth<double>;
   const Vec<double> null = maximum<double>(ends.largest, Vec<double>{}) * (static_cast<double>(n) * ulp_in_lanes<T>());
   IntVec<double> rank = IntVec<double>{} + n;
@@ -88,13 +87,15 @@ void judge_half(const LaneTridiagonal& t, const LaneEnds& ends, int half, LaneSp
 // s: one square matrix, S; the workspace begins with the LaneForm of S afterwards.
 template <typename T>
 void examine_root_lanes(const LaneGroup<const T>& a, T* s, T* workspace, LaneSpectra& found) {
-  const LaneForm<T> form(a.rows, workspace);
-  read_symmetric_lanes(a, form.reflectors.shape.stride, s, found.input);
-  LaneTridiagonal t[kHalves<T>];
-  LaneEnds ends[kHalves<T>];
-  for (int half = 0; half < kHalves<T>; ++half) t[half] = tridiagonalize_half(form, s, half, found);
-  extreme_eigenvalues<T>(t, sizeof(T) == 4 ? 1e-8 : 1e-13, ends);
-  for (int half = 0; half < kHalves<T>; ++half) judge_half<T>(t[half], ends[half], half, found);
+  read_symmetric_lanes(a, row_stride(a.rows), s, found.input);
+  with_lane_square(a.rows, [&](auto shape) {
+    const LaneForm form(shape, workspace);
+    LaneTridiagonal<decltype(shape)::kOrder> t[kHalves<T>];
+    LaneEnds ends[kHalves<T>];
+    for (int half = 0; half < kHalves<T>; ++half) t[half] = tridiagonalize_half(form, s, half, found);
+    extreme_eigenvalues<T>(t, sizeof(T) == 4 ? 1e-8 : 1e-13, ends);
+    for (int half = 0; half < kHalves<T>; ++half) judge_half<T>(t[half], ends[half], half, found);
+  });
 }
 
 }  // namespace roots

@@ -23,8 +23,8 @@ struct LaguerreStep {
 // One step of Laguerre's method towards the largest root of det(x I - s T). Started above all roots it stays above them
 // and converges cubically, to clusters linearly. The step is right to an ulp of T.
 // Source: Wilkinson, The Algebraic Eigenvalue Problem, section 7.33.
-template <typename T>
-inline LaguerreStep laguerre_step(const LaneTridiagonal& t, double s, Vec<double> x) {
+template <typename T, int64_t Order>
+inline LaguerreStep laguerre_step(const LaneTridiagonal<Order>& t, double s, Vec<double> x) {
   // Where the polynomial comes near to underflow x is as close to a cluster of roots as can be told.
   constexpr double kSmallest = 1e-290;
   // The leading minors p_k = (x - s a_k) p_{k-1} - b_{k-1}^2 p_{k-2} and their first two derivatives, all of which may
@@ -32,14 +32,14 @@ inline LaguerreStep laguerre_step(const LaneTridiagonal& t, double s, Vec<double
   constexpr int64_t kStepsInRange = 32;
   Vec<double> before{}, before1{}, before2{}, p = broadcast(1.0), p1{}, p2{}, square{};
   Mask<double> is_above = p > Vec<double>{};
-  for (int64_t begin = 0; begin < t.n; begin += kStepsInRange) {
+  for (int64_t begin = 0; begin < t.shape.n; begin += kStepsInRange) {
     if (begin > 0) {
       // p back into [1, 2).
       const IntVec<double> exponent = (magnitude_bits<double>(p) >> Bits<double>::kMantissa) - Bits<double>::kBias;
       const Vec<double> scale = power_of_two<double>(-exponent);
       for (Vec<double>* each : {&before, &before1, &before2, &p, &p1, &p2}) *each *= scale;
     }
-    const int64_t end = begin + kStepsInRange < t.n ? begin + kStepsInRange : t.n;
+    const int64_t end = begin + kStepsInRange < t.shape.n ? begin + kStepsInRange : t.shape.n;
     for (int64_t k = begin; k < end; ++k) {
       const Vec<double> factor = fma(t.diagonal[k], broadcast(-s), x);
       const Vec<double> next = fma(factor, p, -square * before);
@@ -52,10 +52,10 @@ inline LaguerreStep laguerre_step(const LaneTridiagonal& t, double s, Vec<double
       p1 = next1;
       p2 = next2;
       is_above &= p > Vec<double>{};
-      if (k + 1 < t.n) square = t.squares[k];
+      if (k + 1 < t.shape.n) square = t.squares[k];
     }
   }
-  const double n = static_cast<double>(t.n);
+  const double n = static_cast<double>(t.shape.n);
   const Vec<double> over_p = reciprocal<T>(p), g = p1 * over_p, h = g * g - p2 * over_p;
   const Vec<double> radicand = (n - 1) * fma(h, broadcast(n), -g * g);
   const Vec<double> step = n * reciprocal<T>(g + square_root(maximum<double>(radicand, Vec<double>{})));
@@ -71,7 +71,8 @@ struct LaguerreSearch {
 
   // Goes on until the next step, which is near step (step / last_step)^3 where this one is a tenth of the last or less,
   // would be within the tolerance.
-  void advance(const LaneTridiagonal& t, Vec<double> tolerance) {
+  template <int64_t Order>
+  void advance(const LaneTridiagonal<Order>& t, Vec<double> tolerance) {
     const Vec<double> step = select<double>(moves, laguerre_step<T>(t, s, x).step, Vec<double>{});
     x -= step;
     const Vec<double> square = step * step, last_cube = last_step * last_step * last_step;
@@ -83,18 +84,18 @@ struct LaguerreSearch {
 };
 
 // Both ends of one half of the lanes.
-template <typename T>
+template <typename T, int64_t Order>
 struct EndSearch {
-  LaneTridiagonal t;
+  LaneTridiagonal<Order> t;
   LaguerreSearch<T> top, bottom;
   Vec<double> tolerance;
 
-  EndSearch(const LaneTridiagonal& given, double relative_tolerance) : t(given) {
+  EndSearch(const LaneTridiagonal<Order>& given, double relative_tolerance) : t(given) {
     Vec<double> high = broadcast(-__builtin_inf()), low = high;  // bounds of T and of -T
-    for (int64_t k = 0; k < t.n; ++k) {                          // Gershgorin
+    for (int64_t k = 0; k < t.shape.n; ++k) {                          // Gershgorin
       Vec<double> radius{};
       if (k > 0) radius += absolute<double>(t.couplings[k - 1]);
-      if (k + 1 < t.n) radius += absolute<double>(t.couplings[k]);
+      if (k + 1 < t.shape.n) radius += absolute<double>(t.couplings[k]);
       high = maximum<double>(radius + t.diagonal[k], high);
       low = maximum<double>(radius - t.diagonal[k], low);
     }
@@ -119,11 +120,11 @@ struct EndSearch {
 
 // The largest eigenvalue to relative_tolerance of the size of T, the smallest to that or to a hundredth of itself. All
 // halves at a time: their steps hide each other's latency.
-template <typename T, int Halves>
-[[gnu::noinline]] void extreme_eigenvalues(const LaneTridiagonal (&t)[Halves], double relative_tolerance,
+template <typename T, int Halves, int64_t Order>
+[[gnu::noinline]] void extreme_eigenvalues(const LaneTridiagonal<Order> (&t)[Halves], double relative_tolerance,
                                            LaneEnds (&ends)[Halves]) {
   constexpr int kMostSteps = 60;
-  EndSearch<T> first(t[0], relative_tolerance), second(t[Halves - 1], relative_tolerance);
+  EndSearch<T, Order> first(t[0], relative_tolerance), second(t[Halves - 1], relative_tolerance);
   for (int step = 0; step < kMostSteps && any<double>(first.moves() | second.moves()); ++step) {
     first.advance();
     if constexpr (Halves > 1) second.advance();
@@ -133,10 +134,11 @@ template <typename T, int Halves>
 }
 
 // Number of eigenvalues above `shift`: of the positive pivots of T - shift I.
-inline IntVec<double> count_above_lanes(const LaneTridiagonal& t, Vec<double> shift) {
+template <int64_t Order>
+inline IntVec<double> count_above_lanes(const LaneTridiagonal<Order>& t, Vec<double> shift) {
   IntVec<double> count{};
   Vec<double> pivot{};
-  for (int64_t k = 0; k < t.n; ++k) {
+  for (int64_t k = 0; k < t.shape.n; ++k) {
     const Vec<double> here = t.diagonal[k] - shift;
     pivot = k == 0 ? here : here - t.squares[k - 1] / pivot;
     pivot = select<double>(pivot == Vec<double>{}, broadcast(-0x1p-1000), pivot);

@@ -27,7 +27,7 @@ void run_steps(const LaneSchedules& given, int begin, int end, int first, Couple
 
 // The steps in f64 of lanes first .. first + kWidth<double>; M and X go to lanes of T.
 template <typename T>
-void run_wide_half(const LaneSquare& square, const LaneSchedules& given, const T* s, int first, double* memory, T* m,
+void run_wide_half(const LaneSquare<>& square, const LaneSchedules& given, const T* s, int first, double* memory, T* m,
                    T* x) {
   const LaneBlocks shape = {square.n};
   CoupledLanes<double> pair(shape, given.certificate->a, memory);
@@ -47,7 +47,7 @@ void run_wide_half(const LaneSquare& square, const LaneSchedules& given, const T
 
 // Both triangles of x.
 template <typename T>
-void unpack(const LaneBlocks& shape, const T* x, const LaneSquare& square, T* to) {
+void unpack(const LaneBlocks& shape, const T* x, const LaneSquare<>& square, T* to) {
   for_each_place<T>(shape, [&](int64_t i, int64_t j, int64_t place) {
     const Vec<T> element = load(x + place);
     store(to + place_of<T>(square, i, j), element);
@@ -70,7 +70,7 @@ struct RootMemory {
 
 template <typename T>
 int64_t minimax_root_lanes_workspace(int64_t n) {
-  const int64_t examination = LaneForm<T>::elements(n) + examination_elements<T>(n), root = RootMemory<T>(n).elements();
+  const int64_t examination = form_elements<T>(n) + examination_elements<T>(n), root = RootMemory<T>(n).elements();
   return examination > root ? examination : root;
 }
 
@@ -78,7 +78,7 @@ int64_t minimax_root_lanes_workspace(int64_t n) {
 template <typename T>
 void minimax_root_lanes(const LaneSchedules& given, const T* s, const LaneGroup<T>& out, T* workspace,
                         LaneRoots& roots) {
-  const LaneSquare square = lane_square(out.rows);
+  const LaneSquare<> square = {out.rows, row_stride(out.rows)};
   const LaneBlocks shape = {out.rows};
   const RootMemory<T> memory(out.rows);
   CoupledLanes<T> pair(shape, given.certificate->a, workspace);
@@ -92,7 +92,7 @@ void minimax_root_lanes(const LaneSchedules& given, const T* s, const LaneGroup<
   T* const x = workspace + memory.pair + memory.vectors;
   unpack(shape, pair.x(), square, x);
   certify(*given.certificate, square, s, x, vectors, roots);
-  finish_lanes(*given.certificate, square, x, out, roots);
+  finish_lanes(*given.certificate, x, out, roots);
 }
 
 }  // namespace roots

@@ -14,25 +14,27 @@ namespace {
 namespace roots {
 
 // What comes after the form in the workspace.
-template <typename T>
+template <typename T, int64_t Order>
 struct FractionMemory {
   T* x;
-  LanePivots<T> pivots;
+  LanePivots<T, Order> pivots;
   Vec<T>*heads, *ratios;  // of the resolvents; the vectors of the transformation and of the residual
 
-  FractionMemory(int64_t n, T* memory) : x(memory) {
+  FractionMemory(const LaneSquare<Order>& shape, T* memory) : x(memory) {
+    const int64_t n = shape.n;
     auto* next = reinterpret_cast<Vec<T>*>(memory + matrix_elements<T>(n));
-    pivots = {n, next, next + n, next + 2 * n};
+    pivots = {shape, next, next + n, next + 2 * n};
     heads = next + 3 * n;
     ratios = heads + kChains * n;
   }
-  static int64_t elements(int64_t n) { return matrix_elements<T>(n) + (3 + 2 * kChains) * n * kWidth<T>; }
 };
+
 
 template <typename T>
 int64_t partial_fraction_root_lanes_workspace(int64_t n) {
-  const int64_t examination = examination_elements<T>(n), root = FractionMemory<T>::elements(n);
-  return LaneForm<T>::elements(n) + (examination > root ? examination : root);
+  const int64_t examination = examination_elements<T>(n);
+  const int64_t root = matrix_elements<T>(n) + (3 + 2 * kChains) * n * kWidth<T>;
+  return form_elements<T>(n) + (examination > root ? examination : root);
 }
 
 // Numbers k .. k + Count of the fractions of each lane, 0 where it has no more.
@@ -59,27 +61,26 @@ inline void read_fractions(const double* const (&from)[kMostLanes], const int (&
 }
 
 // Adds `Chains` resolvents from number k on.
-template <int Chains, typename T>
-void sum_chains(const LaneFractions& given, int k, const LaneSquare& shape, const FractionMemory<T>& memory) {
+template <int Chains, typename T, int64_t Order>
+void sum_chains(const LaneFractions& given, int k, const FractionMemory<T, Order>& memory) {
   constexpr double kUnscaled[kMostLanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
   Vec<T> poles[Chains], weights[Chains];
   read_fractions<Chains, T>(given.poles, given.count, k, kUnscaled, poles);
   read_fractions<Chains, T>(given.weights, given.count, k, given.scale, weights);
   resolvent_diagonals<Chains>(memory.pivots, poles, weights, memory.heads, memory.ratios);
-  add_resolvents<Chains>(shape, memory.heads, memory.ratios, k == 0, memory.x);
+  add_resolvents<Chains>(memory.pivots.shape, memory.heads, memory.ratios, k == 0, memory.x);
 }
 
 // The lower triangle of f(T).
-template <typename T>
-[[gnu::noinline]] void sum_resolvents(const LaneFractions& given, const LaneSquare& shape,
-                                      const FractionMemory<T>& memory) {
+template <typename T, int64_t Order>
+[[gnu::noinline]] void sum_resolvents(const LaneFractions& given, const FractionMemory<T, Order>& memory) {
   int k = 0;
-  for (; k + kChains <= given.terms; k += kChains) sum_chains<kChains>(given, k, shape, memory);
-  for (; k < given.terms; k += kFractionGroup) sum_chains<kFractionGroup>(given, k, shape, memory);
+  for (; k + kChains <= given.terms; k += kChains) sum_chains<kChains>(given, k, memory);
+  for (; k < given.terms; k += kFractionGroup) sum_chains<kFractionGroup>(given, k, memory);
 }
 
-template <typename T>
-void mirror_lanes(const LaneSquare& shape, T* x) {
+template <typename T, int64_t Order>
+void mirror_lanes(const LaneSquare<Order>& shape, T* x) {
   for (int64_t i = 1; i < shape.n; ++i) {
     for (int64_t j = 0; j < i; ++j) store(x + place_of<T>(shape, j, i), load(x + place_of<T>(shape, i, j)));
   }
@@ -89,19 +90,20 @@ void mirror_lanes(const LaneSquare& shape, T* x) {
 template <typename T>
 void partial_fraction_root_lanes(const LaneFractions& given, const T* s, const LaneGroup<T>& out, T* workspace,
                                  LaneRoots& roots) {
-  const LaneForm<T> form(out.rows, workspace);
-  const FractionMemory<T> memory(out.rows, form.rest);
-  const LaneSquare& shape = form.reflectors.shape;
-  for (int half = 0; half < kHalves<T>; ++half) {
-    const int first = half * kWidth<double>;
-    factorize_half(form.diagonals + half * shape.n, form.couplings + half * shape.n, load(given.unit + first),
-                   load(given.shift + first), first, memory.pivots);
-  }
-  sum_resolvents(given, shape, memory);
-  transform_back(form.reflectors, memory.heads, memory.x);
-  mirror_lanes(shape, memory.x);
-  certify(*given.certificate, shape, s, memory.x, reinterpret_cast<Vec<double>*>(memory.heads), roots);
-  finish_lanes(*given.certificate, shape, memory.x, out, roots);
+  with_lane_square(out.rows, [&](auto shape) {
+    const LaneForm form(shape, workspace);
+    const FractionMemory memory(shape, form.rest);
+    for (int half = 0; half < kHalves<T>; ++half) {
+      const int first = half * kWidth<double>;
+      factorize_half(form.diagonals + half * shape.n, form.couplings + half * shape.n, load(given.unit + first),
+                     load(given.shift + first), first, memory.pivots);
+    }
+    sum_resolvents(given, memory);
+    transform_back(form.reflectors, memory.heads, memory.x);
+    mirror_lanes(shape, memory.x);
+    certify(*given.certificate, shape, s, memory.x, reinterpret_cast<Vec<double>*>(memory.heads), roots);
+    finish_lanes(*given.certificate, memory.x, out, roots);
+  });
 }
 
 }  // namespace roots

@@ -10,8 +10,8 @@ namespace {
 namespace roots {
 
 // Rows i .. i + Rows of y = A x for lanes first .. of a symmetric matrix of T.
-template <int Rows, typename T>
-inline void multiply_half_rows(const LaneSquare& shape, const T* a, int first, int64_t i, const Vec<double>* x,
+template <int Rows, typename T, int64_t Order>
+inline void multiply_half_rows(const LaneSquare<Order>& shape, const T* a, int first, int64_t i, const Vec<double>* x,
                                Vec<double>* y) {
   Vec<double> sums[Rows] = {};
   const T* column = a + i * kWidth<T> + first;
@@ -24,17 +24,17 @@ inline void multiply_half_rows(const LaneSquare& shape, const T* a, int first, i
   for (int r = 0; r < Rows; ++r) y[i + r] = sums[r];
 }
 
-template <typename T>
-inline void multiply_half(const LaneSquare& shape, const T* a, int first, const Vec<double>* x, Vec<double>* y) {
+template <typename T, int64_t Order>
+inline void multiply_half(const LaneSquare<Order>& shape, const T* a, int first, const Vec<double>* x, Vec<double>* y) {
   for (int64_t i = 0; i < shape.n; i += 4) {
     spd::with_constant<4>(shape.n - i, [&](auto rows) { multiply_half_rows<rows>(shape, a, first, i, x, y); });
   }
 }
 
 // Half of a group: S and X, and two vectors to work with.
-template <typename T>
+template <typename T, int64_t Order>
 struct ResidualProbe {
-  LaneSquare shape;
+  LaneSquare<Order> shape;
   const T* s;
   const T* x;
   int first;
@@ -59,8 +59,8 @@ struct ResidualProbe {
 };
 
 // |W z - z|_2 / |z|_2 for W of certificate.hpp, the word of a factors X and b factors B. sums: n vectors.
-template <typename T>
-Vec<double> balanced_residual_half(const LaneCertificate& given, ResidualProbe<T> probe, Vec<double>* sums) {
+template <typename T, int64_t Order>
+Vec<double> balanced_residual_half(const LaneCertificate& given, ResidualProbe<T, Order> probe, Vec<double>* sums) {
   const int64_t n = probe.shape.n;
   const int a = given.a, b = given.b, orders = a % 2 == 0 || b % 2 == 0 ? 1 : 2;
   const Vec<double> epsilon = load(given.epsilon + probe.first), unit = load(given.product_unit + probe.first);
@@ -87,11 +87,11 @@ Vec<double> balanced_residual_half(const LaneCertificate& given, ResidualProbe<T
 }
 
 // The residuals of all lanes; a lane that does not pass is not wanted any more. vectors: 3 n.
-template <typename T>
-void certify(const LaneCertificate& given, const LaneSquare& shape, const T* s, const T* x, Vec<double>* vectors,
-             LaneRoots& roots) {
+template <typename T, int64_t Order>
+void certify(const LaneCertificate& given, const LaneSquare<Order>& shape, const T* s, const T* x,
+             Vec<double>* vectors, LaneRoots& roots) {
   for (int half = 0; half < kHalves<T>; ++half) {
-    const ResidualProbe<T> probe = {shape, s, x, half * kWidth<double>, vectors, vectors + shape.n};
+    const ResidualProbe<T, Order> probe = {shape, s, x, half * kWidth<double>, vectors, vectors + shape.n};
     store(roots.residual + probe.first, balanced_residual_half(given, probe, vectors + 2 * shape.n));
   }
   for (int l = 0; l < kWidth<T>; ++l) roots.wanted[l] = roots.wanted[l] && roots.residual[l] <= given.residual_bound;
@@ -99,11 +99,10 @@ void certify(const LaneCertificate& given, const LaneSquare& shape, const T* s, 
 
 // Writes the wanted lanes of x, times their powers of two.
 template <typename T>
-void finish_lanes(const LaneCertificate& given, const LaneSquare& shape, const T* x, const LaneGroup<T>& out,
-                  const LaneRoots& roots) {
+void finish_lanes(const LaneCertificate& given, const T* x, const LaneGroup<T>& out, const LaneRoots& roots) {
   IntVec<T> powers{};
   for (int l = 0; l < kWidth<T>; ++l) powers[l] = given.exponent[l];
-  write_lanes(x, shape.stride, out, roots.wanted, power_of_two<T>(powers));
+  write_lanes(x, row_stride(out.rows), out, roots.wanted, power_of_two<T>(powers));
 }
 
 }  // namespace roots

@@ -19,21 +19,21 @@ namespace {
 namespace roots {
 
 // T + epsilon I over `size`, factorised: d of D, l_i = b_i^2 / d_i and the couplings b, n vectors each.
-template <typename T>
+template <typename T, int64_t Order>
 struct LanePivots {
-  int64_t n;
+  LaneSquare<Order> shape;  // of which its order counts
   Vec<T>*d, *l, *b;
 };
 
 // Of one half of the lanes, in f64.
-template <typename T>
+template <typename T, int64_t Order>
 void factorize_half(const Vec<double>* diagonal, const Vec<double>* couplings, Vec<double> unit, Vec<double> shift,
-                    int first, const LanePivots<T>& pivots) {
+                    int first, const LanePivots<T, Order>& pivots) {
   const auto keep = [first](Vec<T>* to, Vec<double> value) { store_double(reinterpret_cast<T*>(to) + first, value); };
   // Below it a coupling is far beneath the rounding of its neighbours, and its square would underflow in T.
   constexpr double kNegligible = sizeof(T) == 4 ? 1e-12 : 1e-30;
   Vec<double> pivot = fma(diagonal[0], unit, shift);
-  for (int64_t i = 0; i + 1 < pivots.n; ++i) {
+  for (int64_t i = 0; i + 1 < pivots.shape.n; ++i) {
     const Vec<double> b = couplings[i] * unit;
     const Vec<double> coupling = select<double>(absolute<double>(b) < broadcast(kNegligible), Vec<double>{}, b);
     const Vec<double> l = coupling * coupling / pivot;
@@ -42,17 +42,17 @@ void factorize_half(const Vec<double>* diagonal, const Vec<double>* couplings, V
     keep(pivots.b + i, coupling);
     pivot = fma(diagonal[i + 1], unit, shift - l);
   }
-  keep(pivots.d + pivots.n - 1, pivot);
+  keep(pivots.d + pivots.shape.n - 1, pivot);
 }
 
 // Resolvents that are summed at a time, or half as many: their chains of multiplications hide each other's latency.
 constexpr int kChains = kVectorBytes == 64 ? 8 : 4;
 
 // w G_ii in `heads` and r_i in `ratios`, those of the chains side by side.
-template <int Chains, typename T>
-inline void resolvent_diagonals(const LanePivots<T>& t, const Vec<T> (&poles)[Chains], const Vec<T> (&weights)[Chains],
-                                Vec<T>* heads, Vec<T>* ratios) {
-  const int64_t last = t.n - 1;
+template <int Chains, typename T, int64_t Order>
+inline void resolvent_diagonals(const LanePivots<T, Order>& t, const Vec<T> (&poles)[Chains],
+                                const Vec<T> (&weights)[Chains], Vec<T>* heads, Vec<T>* ratios) {
+  const int64_t last = t.shape.n - 1;
   Vec<T> running[Chains];
 #pragma GCC unroll 8
   for (int q = 0; q < Chains; ++q) running[q] = poles[q];
@@ -98,8 +98,8 @@ inline void add_element(const Vec<T>* g, bool is_first, T* element) {
 }
 
 // The lower triangle of F += the resolvents, row by row from the diagonal on.
-template <int Chains, typename T>
-inline void add_resolvents(const LaneSquare& shape, const Vec<T>* heads, const Vec<T>* ratios, bool is_first, T* f) {
+template <int Chains, typename T, int64_t Order>
+inline void add_resolvents(const LaneSquare<Order>& shape, const Vec<T>* heads, const Vec<T>* ratios, bool is_first, T* f) {
   // Far from the diagonal elements fade below what matters to their sum; denormal numbers would be slow. Of two
   // neighbours one is looked at.
   const Vec<T> negligible = broadcast(T(1e-18));
