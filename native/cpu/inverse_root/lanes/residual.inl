@@ -26,6 +26,19 @@ inline void multiply_half_rows(const LaneSquare<Order>& shape, const T* a, int f
 
 template <typename T, int64_t Order>
 inline void multiply_half(const LaneSquare<Order>& shape, const T* a, int first, const Vec<double>* x, Vec<double>* y) {
+  if constexpr (Order != kAnyOrder) {
+    // The sums fit the registers: every element below the diagonal is read once for its two places.
+    Vec<double> sums[Order] = {};
+    for_each_row(shape, [&](auto i) {
+      for (int64_t j = 0; j <= i; ++j) {
+        const Vec<double> element = load_as_double(a + place_of<T>(shape, i, j) + first);
+        sums[i] = fma(element, x[j], sums[i]);
+        if (j < i) sums[j] = fma(element, x[i], sums[j]);
+      }
+    });
+    for_each_row(shape, [&](auto i) { y[i] = sums[i]; });
+    return;
+  }
   for (int64_t i = 0; i < shape.n; i += 4) {
     spd::with_constant<4>(shape.n - i, [&](auto rows) { multiply_half_rows<rows>(shape, a, first, i, x, y); });
   }
