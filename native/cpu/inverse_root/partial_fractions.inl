@@ -77,8 +77,8 @@ bool examine_root(int64_t n, const T* s, T* workspace, const int32_t* cancel, Ro
 // Row follows row then, each of them a vector. a: n vectors.
 // Source: Dhillon and Parlett, Linear Algebra Appl. 387 (2004), algorithms 4.2 to 4.4; Meurant, SIAM J. Matrix Anal.
 // Appl. 13 (1992).
-inline void resolvent_pivots(const LanePivots<double, kAnyOrder>& t, Vec<double> poles, Vec<double> weights, Vec<double>* a,
-                             Vec<double>* heads, Vec<double>* ratios) {
+inline void resolvent_pivots(const LanePivots<double, kAnyOrder>& t, Vec<double> poles, Vec<double> weights,
+                             Vec<double>* a, Vec<double>* heads, Vec<double>* ratios) {
   const int64_t last = t.shape.n - 1;
   Vec<double> running = poles;
   for (int64_t i = 0; i < last; ++i) {

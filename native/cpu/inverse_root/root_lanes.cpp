@@ -123,20 +123,19 @@ double RootLanes<T>::root_of_two(int numerator) const {
 
 // As the defined answers (ops.h) and RootProblem have it.
 template <typename T>
-typename RootLanes<T>::Plan RootLanes<T>::plan(const LaneSpectra& found, int l) {
+void RootLanes<T>::make_plan(const LaneSpectra& found, int l, Plan& plan) {
   const double largest = found.lambda_max[l], smallest = found.lambda_min[l];
-  Plan plan;
-  if (found.input.status[l] != KR_STATUS_OK || found.is_diagonal[l] != 0) return plan;
+  if (found.input.status[l] != KR_STATUS_OK || found.is_diagonal[l] != 0) return;
   const bool is_found = found.is_found[l] != 0;
   if (!is_found || !(largest > 0)) {
     if (!is_found) plan.outcome = LaneOutcome::needs_eigenvalues;
-    return plan;
+    return;
   }
   double ridge = options_.ridge_value;
   if (options_.ridge == KR_RIDGE_ABSOLUTE) {
     ridge = scaled(ridge, -found.input.exponent[l]);
     // Where the ridge is the larger one it sets the scale (inverse_root.cpp).
-    if (ridge > found.input.largest[l]) return plan;
+    if (ridge > found.input.largest[l]) return;
   }
   plan.epsilon = ridge_epsilon(options_.ridge, ridge, largest, found.trace[l], n_, dtype_of<T>);
   const bool full_rank = smallest > null_threshold(largest, n_, dtype_of<T>);
@@ -145,12 +144,12 @@ typename RootLanes<T>::Plan RootLanes<T>::plan(const LaneSpectra& found, int l) 
   plan.condition = std::max(1.0, top / bottom);
   if (!invertible || plan.condition > kLargestCondition<T>) {
     plan.outcome = LaneOutcome::needs_eigenvalues;
-    return plan;
+    return;
   }
   const int power = -found.input.exponent[l] * root_.b;
   plan.exponent = divide(power);
   plan.remainder = power - plan.exponent * root_.a;
-  if (std::abs(plan.exponent) > kLargestExponent) return plan;
+  if (std::abs(plan.exponent) > kLargestExponent) return;
   plan.outcome = LaneOutcome::answered;
   if (method_ == KR_METHOD_MINIMAX) {
     const double size = kRoom * top;
@@ -165,7 +164,6 @@ typename RootLanes<T>::Plan RootLanes<T>::plan(const LaneSpectra& found, int l) 
     plan.scale = root_of_two(plan.remainder - exponent * root_.b);
   }
   plan.shift = plan.epsilon * plan.unit;
-  return plan;
 }
 
 template <typename T>
@@ -228,7 +226,7 @@ void RootLanes<T>::answer(const LaneGroup<const T>& a, const LaneGroup<T>& x, kr
   Plan plans[kMostLanes];
   bool is_any_wanted = false;
   for (int l = 0; l < kernels_.lanes; ++l) {
-    if (l < a.count) plans[l] = plan(found, l);
+    if (l < a.count) make_plan(found, l, plans[l]);
     roots.wanted[l] = plans[l].is_wanted();
     is_any_wanted |= roots.wanted[l];
     certificate.epsilon[l] = plans[l].epsilon;

@@ -43,7 +43,7 @@ class RootLanes {
   struct Plan;
   int divide(int numerator) const;
   double root_of_two(int numerator) const;
-  Plan plan(const LaneSpectra& found, int l);
+  void make_plan(const LaneSpectra& found, int l, Plan& plan);
   void run_minimax(const Plan* plans, const LaneCertificate& certificate, const T* s, const LaneGroup<T>& x,
                    T* workspace, LaneRoots& roots);
   void run_fractions(const Plan* plans, const LaneCertificate& certificate, const T* s, const LaneGroup<T>& x,

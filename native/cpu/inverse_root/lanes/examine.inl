@@ -51,7 +51,8 @@ LaneTridiagonal<Order> tridiagonalize_half(const LaneForm<T, Order>& form, const
   const int first = half * kWidth<double>;
   auto* const a = reinterpret_cast<double*>(form.rest);
   auto* const memory = reinterpret_cast<Vec<double>*>(a + matrix_elements<double>(n));
-  const LaneTridiagonal<Order> t = {shape, form.diagonals + half * n, form.couplings + half * n, memory + (4 + half) * n};
+  const LaneTridiagonal<Order> t = {shape, form.diagonals + half * n, form.couplings + half * n,
+                                    memory + (4 + half) * n};
   Vec<double> trace{}, off_diagonal{};
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j <= i; ++j) {

@@ -92,7 +92,7 @@ struct EndSearch {
 
   EndSearch(const LaneTridiagonal<Order>& given, double relative_tolerance) : t(given) {
     Vec<double> high = broadcast(-__builtin_inf()), low = high;  // bounds of T and of -T
-    for (int64_t k = 0; k < t.shape.n; ++k) {                          // Gershgorin
+    for (int64_t k = 0; k < t.shape.n; ++k) {                    // Gershgorin
       Vec<double> radius{};
       if (k > 0) radius += absolute<double>(t.couplings[k - 1]);
       if (k + 1 < t.shape.n) radius += absolute<double>(t.couplings[k]);

@@ -29,7 +29,6 @@ struct FractionMemory {
   }
 };
 
-
 template <typename T>
 int64_t partial_fraction_root_lanes_workspace(int64_t n) {
   const int64_t examination = examination_elements<T>(n);

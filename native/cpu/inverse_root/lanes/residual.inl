@@ -101,8 +101,8 @@ Vec<double> balanced_residual_half(const LaneCertificate& given, ResidualProbe<T
 
 // The residuals of all lanes; a lane that does not pass is not wanted any more. vectors: 3 n.
 template <typename T, int64_t Order>
-void certify(const LaneCertificate& given, const LaneSquare<Order>& shape, const T* s, const T* x,
-             Vec<double>* vectors, LaneRoots& roots) {
+void certify(const LaneCertificate& given, const LaneSquare<Order>& shape, const T* s, const T* x, Vec<double>* vectors,
+             LaneRoots& roots) {
   for (int half = 0; half < kHalves<T>; ++half) {
     const ResidualProbe<T, Order> probe = {shape, s, x, half * kWidth<double>, vectors, vectors + shape.n};
     store(roots.residual + probe.first, balanced_residual_half(given, probe, vectors + 2 * shape.n));

@@ -99,7 +99,8 @@ inline void add_element(const Vec<T>* g, bool is_first, T* element) {
 
 // The lower triangle of F += the resolvents, row by row from the diagonal on.
 template <int Chains, typename T, int64_t Order>
-inline void add_resolvents(const LaneSquare<Order>& shape, const Vec<T>* heads, const Vec<T>* ratios, bool is_first, T* f) {
+inline void add_resolvents(const LaneSquare<Order>& shape, const Vec<T>* heads, const Vec<T>* ratios, bool is_first,
+                           T* f) {
   // Far from the diagonal elements fade below what matters to their sum; denormal numbers would be slow. Of two
   // neighbours one is looked at.
   const Vec<T> negligible = broadcast(T(1e-18));
