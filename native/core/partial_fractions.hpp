@@ -19,7 +19,7 @@
 
 namespace kronroot {
 
-// The least tolerance that the fit reaches, within a factor of 10 for alpha >= 1/8 and of 200 for alpha >= 1/64: its
+// The least tolerance that the fit reaches, within a factor of 20 for alpha >= 1/8 and of 200 for alpha >= 1/64: its
 // equations are solved in long double.
 inline constexpr double least_fraction_tolerance = std::numeric_limits<long double>::digits >= 64 ? 1e-14 : 1e-12;
 
