@@ -11,18 +11,21 @@ template <typename T>
 IntVec<T> read_lanes(const LaneGroup<const T>& group, int64_t stride, T* out) {
   IntVec<T> largest{};
   for_each_tile<T>(group.rows, group.cols, group.row_stride, [&](int64_t from, int count, int64_t row, int64_t col) {
-    Vec<T> tile[kWidth<T>] = {};
-    const T* matrix = group.data + from;
-    for (int l = 0; l < group.count; ++l, matrix += group.matrix_stride) {
-      tile[l] = count == kWidth<T> ? load(matrix) : load_first(matrix, count);
-    }
-    transpose<T>(tile);
+    const T* const matrix = group.data + from;
     LanePlace<T> place(out, stride, group.cols, row, col);
-    for (int e = 0; e < count; ++e, place.next()) {
-      const IntVec<T> size = magnitude_bits<T>(tile[e]);
-      largest = size > largest ? size : largest;
-      store(place.get(), tile[e]);
-    }
+    with_tile<T>(group.count, count, [&](auto lanes, auto elements) {
+      Vec<T> tile[kWidth<T>] = {};
+      for (int l = 0; l < lanes; ++l) {
+        const T* const piece = matrix + l * group.matrix_stride;
+        tile[l] = elements == kWidth<T> ? load(piece) : load_first(piece, elements);
+      }
+      transpose<T>(tile);
+      for (int e = 0; e < elements; ++e, place.next()) {
+        const IntVec<T> size = magnitude_bits<T>(tile[e]);
+        largest = size > largest ? size : largest;
+        store(place.get(), tile[e]);
+      }
+    });
   });
   return largest;
 }

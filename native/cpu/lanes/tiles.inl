@@ -24,6 +24,15 @@ inline void for_each_tile(int64_t rows, int64_t cols, int64_t row_stride, const 
   }
 }
 
+// Calls body(lanes, elements) for a tile of so many matrices and elements; where it is full they are constants, so that
+// the tile stays in registers.
+template <typename T, typename F>
+inline void with_tile(int lanes, int elements, const F& body) {
+  constexpr std::integral_constant<int, kWidth<T>> kFull;
+  if (lanes == kFull && elements == kFull) return body(kFull, kFull);
+  body(lanes, elements);
+}
+
 // The place of element (row, col) among lanes; next() goes to the element after it, row by row.
 template <typename T>
 class LanePlace {
