@@ -90,7 +90,8 @@ struct EndSearch {
   LaguerreSearch<T> top, bottom;
   Vec<double> tolerance;
 
-  EndSearch(const LaneTridiagonal<Order>& given, double relative_tolerance) : t(given) {
+  void start(const LaneTridiagonal<Order>& given, double relative_tolerance) {
+    t = given;
     Vec<double> high = broadcast(-__builtin_inf()), low = high;  // bounds of T and of -T
     for (int64_t k = 0; k < t.shape.n; ++k) {                    // Gershgorin
       Vec<double> radius{};
@@ -124,13 +125,20 @@ template <typename T, int Halves, int64_t Order>
 [[gnu::noinline]] void extreme_eigenvalues(const LaneTridiagonal<Order> (&t)[Halves], double relative_tolerance,
                                            LaneEnds (&ends)[Halves]) {
   constexpr int kMostSteps = 60;
-  EndSearch<T, Order> first(t[0], relative_tolerance), second(t[Halves - 1], relative_tolerance);
-  for (int step = 0; step < kMostSteps && any<double>(first.moves() | second.moves()); ++step) {
-    first.advance();
-    if constexpr (Halves > 1) second.advance();
+  EndSearch<T, Order> search[Halves];
+  Mask<double> moves{};
+  for (int half = 0; half < Halves; ++half) {
+    search[half].start(t[half], relative_tolerance);
+    moves |= search[half].moves();
   }
-  ends[0] = first.ends();
-  ends[Halves - 1] = second.ends();
+  for (int step = 0; step < kMostSteps && any<double>(moves); ++step) {
+    moves = Mask<double>{};
+    for (int half = 0; half < Halves; ++half) {
+      search[half].advance();
+      moves |= search[half].moves();
+    }
+  }
+  for (int half = 0; half < Halves; ++half) ends[half] = search[half].ends();
 }
 
 // Number of eigenvalues above `shift`: of the positive pivots of T - shift I.
