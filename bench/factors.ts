@@ -1,10 +1,11 @@
-// qr and svd of square Gaussian matrices against geqrf + orgqr and gesdd of OpenBLAS.
+// qr and svd of square Gaussian matrices against geqrf + orgqr and gesdd of OpenBLAS; then triangularSolve.
 import { qr, svd, Tensor } from '../lib/index.js'
 import { type DType, multiply, precision } from '../test/matrices/zoo.js'
 import { type Context, hold, type Own, type Peer } from './contest.js'
 import { type Floats, gaussianBatch, item, sets, worst } from './inputs.js'
 import type { Measured } from './row.js'
 import { batches, orders, quickOrders } from './sizes.js'
+import { triangularSolveOfOrder } from './triangular-solve.js'
 
 export async function* rows(context: Context): AsyncGenerator<Measured> {
   const sizes = context.quick ? quickOrders : orders
@@ -12,6 +13,7 @@ export async function* rows(context: Context): AsyncGenerator<Measured> {
     for (const n of sizes) {
       yield* await qrOfOrder(context, n, dtype)
       yield* await svdOfOrder(context, n, dtype)
+      yield* await triangularSolveOfOrder(context, n, dtype)
     }
 }
 

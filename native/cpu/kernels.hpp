@@ -115,6 +115,8 @@ template <typename T>
 struct SvdLanes;  // svd/lanes.hpp
 template <typename T>
 struct TriangularLanes;  // triangular/lanes.hpp
+template <typename T>
+struct Substitution;  // triangular/substitution.hpp
 
 template <typename T>
 struct Kernels {
@@ -205,6 +207,10 @@ struct Kernels {
   int64_t (*triangular_solve_lanes_workspace)(int64_t n, int64_t columns);
   // Triangular systems of a group, n and the number of right-hand sides at least 1.
   void (*triangular_solve_lanes)(TriangularLanes<T>& op, T* workspace);
+
+  // One right-hand side, n >= 1; workspace: 3 n numbers. False, with x half done, where something is not in order: an
+  // element, a solution or the inverse of a diagonal element that is not finite, or squares beyond the range of f64.
+  bool (*substitute)(Substitution<T>& op, double* workspace);
 
   // One step of a kr_update on elements [first, first + count) of an array; whether all is finite (ops.h).
   bool (*update)(int32_t kind, const kr_update_array& array, int64_t first, int64_t count);

@@ -15,6 +15,7 @@
 #include "scratch.hpp"
 #include "triangular.hpp"
 #include "triangular/lanes.hpp"
+#include "triangular/substitution.hpp"
 
 namespace kronroot::cpu {
 namespace {
@@ -128,6 +129,26 @@ kr_report inspect(const Kernels<T>& kernels, const System& system, const Matrix<
   return report;
 }
 
+// One right-hand side where everything is in order; else false, and x is as it was.
+template <typename T>
+bool solve_vector(const Kernels<T>& kernels, const System& system, const Matrix<T>& t, const Matrix<T>& b,
+                  const Matrix<T>& out, kr_report* report) {
+  const int64_t n = t.rows;
+  Scratch scratch;
+  T* right = scratch.take<T>(n);
+  T* x = scratch.take<T>(n);
+  const int64_t from = system.right ? 1 : b.stride, to = system.right ? 1 : out.stride;
+  const T alpha = static_cast<T>(system.alpha);
+  for (int64_t i = 0; i < n; ++i) right[i] = alpha * b.data[i * from];
+  Substitution<T> op{n, t.data, t.stride, system.upper_given, system.transposed, system.unit, right, x, 1, 0};
+  if (!kernels.substitute(op, scratch.take<double>(3 * n))) return false;
+  for (int64_t i = 0; i < n; ++i) out.data[i * to] = x[i];
+  *report = answered(KR_METHOD_DIRECT);
+  report->residual = op.residual;
+  report->condition = op.condition;
+  return true;
+}
+
 // One matrix, on `threads` threads: right-hand sides are independent, and how they are divided does not depend on the
 // number of threads.
 template <typename T>
@@ -135,7 +156,9 @@ kr_report solve(const Kernels<T>& kernels, const System& system, int threads, co
                 const Matrix<T>& out) {
   const int64_t n = t.rows, k = system.right ? b.rows : b.cols;
   if (n == 0 || k == 0) return answered(KR_METHOD_DIRECT);
-  kr_report report = inspect(kernels, system, t, b);
+  kr_report report;
+  if (k == 1 && solve_vector(kernels, system, t, b, out, &report)) return report;
+  report = inspect(kernels, system, t, b);
   if (is_failure(report)) return report;
   Scratch scratch;
   const T* u = t.data;

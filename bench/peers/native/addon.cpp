@@ -218,6 +218,19 @@ void svd(const Arguments& arguments) {
   });
 }
 
+// triangularSolve(l, b, x, n, columns, batch)
+template <typename T>
+void triangular_solve(const Arguments& arguments) {
+  const std::int64_t n = arguments.integer(3), columns = arguments.integer(4), batch = arguments.integer(5);
+  const T* l = arguments.elements<T>(0, batch * n * n);
+  const T* b = arguments.elements<T>(1, batch * n * columns);
+  T* x = arguments.elements<T>(2, batch * n * columns);
+  auto& routes = opened().routes(T{});
+  opened().workers.run(batch, [&](std::int64_t i, int thread) {
+    routes[thread].triangular_solve(l + i * n * n, b + i * n * columns, x + i * n * columns, n, columns);
+  });
+}
+
 // newtonSchulz(a, x, rows, cols, batch, triples, steps)
 template <typename T>
 void newton_schulz(const Arguments& arguments) {
@@ -269,6 +282,7 @@ NAPI_MODULE_INIT() {
   define<by_type<spd_inverse<float>, spd_inverse<double>>>(env, exports, "spdInverse");
   define<by_type<qr<float>, qr<double>>>(env, exports, "qr");
   define<by_type<svd<float>, svd<double>>>(env, exports, "svd");
+  define<by_type<triangular_solve<float>, triangular_solve<double>>>(env, exports, "triangularSolve");
   define<by_type<newton_schulz<float>, newton_schulz<double>>>(env, exports, "newtonSchulz");
   return exports;
 }

@@ -39,11 +39,13 @@ Openblas open_openblas(const std::string& file) {
   openblas.f32 = {symbol<Gemm<float>>(library, "sgemm_"),      symbol<Syevd<float>>(library, "ssyevd_"),
                   symbol<Cholesky<float>>(library, "spotrf_"), symbol<Cholesky<float>>(library, "spotri_"),
                   symbol<Geqrf<float>>(library, "sgeqrf_"),    symbol<Orgqr<float>>(library, "sorgqr_"),
-                  symbol<Gesdd<float>>(library, "sgesdd_")};
+                  symbol<Gesdd<float>>(library, "sgesdd_"),    symbol<Trsm<float>>(library, "strsm_"),
+                  symbol<Trsv<float>>(library, "strsv_")};
   openblas.f64 = {symbol<Gemm<double>>(library, "dgemm_"),      symbol<Syevd<double>>(library, "dsyevd_"),
                   symbol<Cholesky<double>>(library, "dpotrf_"), symbol<Cholesky<double>>(library, "dpotri_"),
                   symbol<Geqrf<double>>(library, "dgeqrf_"),    symbol<Orgqr<double>>(library, "dorgqr_"),
-                  symbol<Gesdd<double>>(library, "dgesdd_")};
+                  symbol<Gesdd<double>>(library, "dgesdd_"),    symbol<Trsm<double>>(library, "dtrsm_"),
+                  symbol<Trsv<double>>(library, "dtrsv_")};
   openblas.file = file;
   openblas.core = symbol<const char* (*)()>(library, "openblas_get_corename")();
   openblas.config = symbol<const char* (*)()>(library, "openblas_get_config")();

@@ -32,6 +32,13 @@ using Gesdd = void (*)(const char* jobz, const BlasInt* m, const BlasInt* n, T* 
                        BlasInt* info);
 
 template <typename T>
+using Trsm = void (*)(const char* side, const char* uplo, const char* trans, const char* diag, const BlasInt* m,
+                      const BlasInt* n, const T* alpha, const T* a, const BlasInt* lda, T* b, const BlasInt* ldb);
+template <typename T>
+using Trsv = void (*)(const char* uplo, const char* trans, const char* diag, const BlasInt* n, const T* a,
+                      const BlasInt* lda, T* x, const BlasInt* incx);
+
+template <typename T>
 struct Lapack {
   Gemm<T> gemm = nullptr;
   Syevd<T> syevd = nullptr;
@@ -40,6 +47,8 @@ struct Lapack {
   Geqrf<T> geqrf = nullptr;
   Orgqr<T> orgqr = nullptr;
   Gesdd<T> gesdd = nullptr;
+  Trsm<T> trsm = nullptr;
+  Trsv<T> trsv = nullptr;
 };
 
 struct Openblas {

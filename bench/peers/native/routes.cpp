@@ -99,6 +99,19 @@ bool Routes<T>::svd(const T* a, T* s, T* u, T* v, BlasInt n) {
 }
 
 template <typename T>
+void Routes<T>::triangular_solve(const T* l, const T* b, T* x, BlasInt n, BlasInt columns) const {
+  std::copy_n(b, std::size_t(n) * columns, x);
+  const T alpha = 1;
+  const BlasInt one = 1;
+  // X^T U = B^T with U = L^T.
+  if (columns == 1) {
+    lapack_.trsv("U", "T", "N", &n, l, &n, x, &one);
+  } else {
+    lapack_.trsm("R", "U", "N", "N", &columns, &n, &alpha, l, &n, x, &columns);
+  }
+}
+
+template <typename T>
 void Routes<T>::newton_schulz(const T* a, T* x, BlasInt rows, BlasInt cols, const double* triples, int steps) {
   const std::size_t size = std::size_t(rows) * cols;
   double square = 0;

@@ -31,6 +31,9 @@ class Routes {
   // A = U diag(s) V^T, n x n, by gesdd: u holds U, v holds V^T. False where it did not converge.
   bool svd(const T* a, T* s, T* u, T* v, BlasInt n);
 
+  // L X = B, L n x n and lower, B n x columns, by trsm; one column by trsv.
+  void triangular_solve(const T* l, const T* b, T* x, BlasInt n, BlasInt columns) const;
+
   // X <- a X + (b S + c S^2) X, S = X X^T, from a / |a|_F, over `steps` triples (a, b, c); rows <= cols.
   void newton_schulz(const T* a, T* x, BlasInt rows, BlasInt cols, const double* triples, int steps);
 

@@ -21,6 +21,7 @@
 #include "../spd/lanes/spd_solve.inl"
 #include "../svd/lanes/svd.inl"
 #include "../triangular/lanes/triangular_solve.inl"
+#include "../triangular/substitution.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -65,6 +66,7 @@ constexpr Kernels<T> kernels_for() {
       .svd_lanes = svd::svd_lanes<T>,
       .triangular_solve_lanes_workspace = triangular::triangular_solve_lanes_workspace<T>,
       .triangular_solve_lanes = triangular::triangular_solve_lanes<T>,
+      .substitute = triangular::substitute<T>,
       .update = elementwise::update<T>,
       .divide = elementwise::divide<T, T>,
       .divide_wide = elementwise::divide<T, double>,

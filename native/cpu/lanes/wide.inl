@@ -53,6 +53,12 @@ inline Wide<double> add_signed(const Wide<double>& a, double sign, const Wide<do
 }
 
 template <typename T>
+inline Wide<T> square_root_wide(Wide<T> a) {
+  for (int part = 0; part < kParts<T>; ++part) a.part[part] = square_root(a.part[part]);
+  return a;
+}
+
+template <typename T>
 inline Wide<T> load_wide(const double* from) {
   Wide<T> wide;
   for (int part = 0; part < kParts<T>; ++part) wide.part[part] = load(from + part * kWidth<double>);

@@ -106,16 +106,14 @@ TriangleFacts<T> inspect(const LaneMatrix<T>& l, bool unit, T* reciprocals, doub
 template <typename T>
 void weigh_columns(const LaneMatrix<T>& x, const LaneMatrix<T>& b, const Wide<T>& squares, const double* signs,
                    double* weights) {
-  constexpr int W = kWidth<T>;
-  double of_t[W], of_x[W], of_b[W];
-  store_wide<T>(of_t, squares);
+  const Wide<T> of_t = square_root_wide<T>(squares);
+  const Vec<double> zero{};
   for (int64_t j = 0; j < x.cols; ++j) {
-    store_wide<T>(of_x, squares_of(LaneMatrix<T>{x.at(0, j), x.rows, 1, x.row_step, x.col_step}));
-    store_wide<T>(of_b, squares_of(LaneMatrix<T>{b.at(0, j), b.rows, 1, b.row_step, b.col_step}));
-    for (int lane = 0; lane < W; ++lane) {
-      const double size = __builtin_sqrt(of_t[lane]) * __builtin_sqrt(of_x[lane]) + __builtin_sqrt(of_b[lane]);
-      weights[j * W + lane] = size > 0 ? signs[j] / size : 0;
-    }
+    const Wide<T> of_x = square_root_wide<T>(squares_of(LaneMatrix<T>{x.at(0, j), x.rows, 1, x.row_step, x.col_step}));
+    const Wide<T> of_b = square_root_wide<T>(squares_of(LaneMatrix<T>{b.at(0, j), b.rows, 1, b.row_step, b.col_step}));
+    Wide<T> weight = wide_fma<T>(of_t, of_x, of_b);  // for now, the size
+    for (Vec<double>& part : weight.part) part = part > zero ? broadcast(signs[j]) / part : zero;
+    store_wide<T>(weights + j * kWidth<T>, weight);
   }
 }
 
@@ -136,8 +134,7 @@ void residual_of(const LaneMatrix<T>& l, bool unit, const LaneMatrix<T>& x, cons
     }
     store_wide<T>(image + i * W, sum);
   }
-  store_wide<T>(out, squared_distance<T>(l.rows, image, right));
-  for (int lane = 0; lane < W; ++lane) out[lane] = __builtin_sqrt(out[lane]);
+  store_wide<T>(out, square_root_wide<T>(squared_distance<T>(l.rows, image, right)));
 }
 
 // As Kernels<T>::triangular_solve_lanes.
