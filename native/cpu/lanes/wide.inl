@@ -2,7 +2,7 @@
 // residual that is smaller than an ulp.
 #pragma once
 
-#include "../isa/lanes.inl"
+#include "../gemm/vector_operations.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -35,11 +35,27 @@ inline Wide<T> widen(Vec<T> v) {
   return wide;
 }
 
+// The lanes at `from`, which are of T or already of double.
+template <typename T, typename Element>
+inline Wide<T> widen(const Element* from) {
+  Wide<T> wide;
+#pragma GCC unroll 2
+  for (int part = 0; part < kParts<T>; ++part) wide.part[part] = load_as_double(from + part * kWidth<double>);
+  return wide;
+}
+
 template <typename T>
 inline Wide<T> wide_fma(const Wide<T>& a, const Wide<T>& b, const Wide<T>& c) {
   Wide<T> sum;
   for (int part = 0; part < kParts<T>; ++part) sum.part[part] = fma(a.part[part], b.part[part], c.part[part]);
   return sum;
+}
+
+// sum += a b
+template <typename T>
+inline void add_product(Wide<T>& sum, const Wide<T>& a, const Wide<T>& b) {
+#pragma GCC unroll 2
+  for (int part = 0; part < kParts<T>; ++part) sum.part[part] = fma(a.part[part], b.part[part], sum.part[part]);
 }
 
 // a + sign b for a sign that is the same in every lane.

@@ -2,7 +2,8 @@
 // together; a lane whose bounds are close enough keeps them while the others go on.
 #pragma once
 
-#include "wide.inl"
+#include "../../lanes/wide.inl"
+#include "triangle.inl"
 
 namespace kronroot::cpu {
 namespace {

@@ -6,7 +6,7 @@
 #include "lambda_max.inl"
 #include "read.inl"
 #include "scale.inl"
-#include "wide.inl"
+#include "triangle_product.inl"
 
 namespace kronroot::cpu {
 namespace {

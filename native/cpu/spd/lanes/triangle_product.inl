@@ -2,35 +2,12 @@
 // what they measure.
 #pragma once
 
-#include "../../gemm/vector_operations.inl"
+#include "../../lanes/wide.inl"
 #include "triangle.inl"
 
 namespace kronroot::cpu {
 namespace {
 namespace spd {
-
-// The lanes of one Vec<T> in f64.
-template <typename T>
-constexpr int kParts = int{sizeof(double) / sizeof(T)};
-template <typename T>
-struct Wide {
-  Vec<double> part[kParts<T>];
-};
-
-template <typename T, typename Element>
-inline Wide<T> widen(const Element* from) {
-  Wide<T> wide;
-#pragma GCC unroll 2
-  for (int p = 0; p < kParts<T>; ++p) wide.part[p] = load_as_double(from + p * kWidth<double>);
-  return wide;
-}
-
-// sum += a b
-template <typename T>
-inline void add_product(Wide<T>& sum, const Wide<T>& a, const Wide<T>& b) {
-#pragma GCC unroll 2
-  for (int p = 0; p < kParts<T>; ++p) sum.part[p] = fma(a.part[p], b.part[p], sum.part[p]);
-}
 
 // Which product of a lower triangle T.
 enum class TriangleProduct { rows, columns, symmetric };  // T x, T^T x, (T + T^T - diag(T)) x
