@@ -42,7 +42,7 @@
       "type": "static_library",
       "sources": ["<@(cpu_amx_sources)"],
       "conditions": [["target_arch=='x64'", {
-        "cflags_cc": ["-march=x86-64-v2", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-mfma", "-mamx-tile", "-mamx-bf16"]
+        "cflags_cc": ["-march=x86-64-v2", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mamx-tile", "-mamx-bf16"]
       }, { "type": "none" }]]
     },
     {

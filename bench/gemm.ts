@@ -66,13 +66,41 @@ async function contest(context: Context, device: Device, n: number, dtype: DType
   const symmetric = variant('gram', (round) => void gram(left[round % used]!, { out }), true)
 
   const inBatches = where === ''
-  const peers = [openblas(), ...(inBatches ? [mlMatrix(), jax()] : [])].filter((peer) => peer !== undefined)
+  const vectors = inBatches ? undefined : withoutUnit()
+  const peers = [openblas(), ...(inBatches ? [mlMatrix(), jax()] : [vectors?.peer])].filter(
+    (peer) => peer !== undefined,
+  )
   const subject = { n, batch, dtype, condition: null }
   const result = await hold({ op: `matmul${where}`, ...subject, own: [product, symmetric], peers }, context)
   for (const tensor of [...left, ...right, out]) tensor.dispose()
+  vectors?.dispose()
   return result.map((each) =>
     each.row.method === 'gram' ? { ...each, row: { ...each.row, op: `gram${where}` } } : each,
   )
+
+  /** Our own product in vectors, where the device has the matrix unit. */
+  function withoutUnit(): { peer: Peer; dispose(): void } | undefined {
+    if (device.isa !== 'amx' || dtype !== 'f32') return undefined
+    const vectors = open('cpu', { threads: 1, isa: 'avx512' })
+    const [x, y] = [vectors.tensor(a[0]!, shape), vectors.tensor(b[0]!, shape)]
+    const c = vectors.empty(shape, { dtype })
+    return {
+      peer: {
+        name: 'avx512',
+        matrices: batch,
+        against: [product],
+        run: () => void matmul(x, y, { out: c }),
+        error: () => {
+          const data = c.data()
+          return worst(n, batch, (i) => judged(false)(item(data, i, size), i))
+        },
+      },
+      dispose: () => {
+        for (const tensor of [x, y, c]) tensor.dispose()
+        vectors.dispose()
+      },
+    }
+  }
 
   /** A whole gemm also against gram: what a program without a symmetric product does. */
   function openblas(): Peer | undefined {

@@ -106,6 +106,18 @@ export const targets: readonly Target[] = [
       stretch: 0.9,
     }),
   ),
+  // Products of bf16 parts on the matrix unit against those in vectors.
+  ...[128, 256, 512, 1024].map(
+    (n): Target => ({
+      op: 'matmul, 1 thread',
+      dtype: 'f32',
+      n,
+      peer: 'avx512',
+      figure: 'ratio',
+      must: 1.3,
+      stretch: 1.8,
+    }),
+  ),
   ...[8, 16, 32, 64, 128].map(
     (n): Target => ({
       op: 'eigh',

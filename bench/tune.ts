@@ -59,6 +59,7 @@ const minimaxRoots = [
 ] as const
 const minimaxConditions: Readonly<Record<DType, readonly number[]>> = { f32: [1e2, 1e3, 2e5, 2e7], f64: [2e5, 1e13] }
 const minimaxOrders = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
+const splitOrders = [32, 48, 64, 80, 96, 128, 160, 192, 256, 384, 512]
 
 function disposed(result: object): void {
   for (const part of Object.values(result)) if (Tensor.isTensor(part)) part.dispose()
@@ -153,6 +154,17 @@ async function minimaxRows(isa: Isa): Promise<string[]> {
   return rows
 }
 
+/** Row `split amx ORDER`: the order from which on products are the faster of bf16 parts; none where none is. */
+async function splitRows(isa: Isa): Promise<string[]> {
+  const devices = [deviceUnder('split amx 1', isa), deviceUnder('', isa)] as const
+  const faster: boolean[] = []
+  for (const n of splitOrders)
+    faster.push((await timeRatio(devices, n, 4, 'f32', 1e2, (a, out) => void matmul(a, a, { out }))) < 1)
+  for (const device of devices) device.dispose()
+  const last = stretches(faster).at(-1)
+  return last?.[1] === splitOrders.length - 1 ? [`split ${isa} ${splitOrders[last[0]]}`] : []
+}
+
 /** [first, last] of every stretch of true. */
 export function stretches(flags: readonly boolean[]): (readonly [number, number])[] {
   const found: [number, number][] = []
@@ -165,7 +177,7 @@ export function stretches(flags: readonly boolean[]): (readonly [number, number]
 }
 
 function availableIsas(): Isa[] {
-  return (['baseline', 'avx2', 'avx512'] as const).filter((isa) => {
+  return (['baseline', 'avx2', 'avx512', 'amx'] as const).filter((isa) => {
     try {
       open('cpu', { isa }).dispose()
       return true
@@ -181,7 +193,7 @@ function otherRows(isas: readonly string[]): string[] {
   const text = readFileSync('native/core/crossovers.inc', 'utf8')
   return text
     .split('\n')
-    .filter((line) => /^(lanes|minimax) /.test(line))
+    .filter((line) => /^(lanes|minimax|split) /.test(line))
     .filter((line) => !isas.includes(line.split(' ')[1]!))
 }
 
@@ -193,8 +205,9 @@ function otherRows(isas: readonly string[]): string[] {
 export async function tune(processor: string, log: (line: string) => void): Promise<string> {
   const isas = availableIsas()
   const rows = otherRows(isas)
+  // What amx shares with avx512 has one set of rows.
   for (const isa of isas)
-    for (const measure of [laneRows, minimaxRows])
+    for (const measure of isa === 'amx' ? [splitRows] : [laneRows, minimaxRows])
       for (const row of await measure(isa)) {
         log(row)
         rows.push(row)

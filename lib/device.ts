@@ -5,8 +5,8 @@ import { checkBuffer, checkedShape, type DType, Tensor } from './tensor.js'
 /** Which backend a device belongs to. */
 export type DeviceKind = 'cpu' | 'reference' | 'cuda'
 
-/** Instruction sets of the CPU backend, by name. */
-export type Isa = 'baseline' | 'avx2' | 'avx512'
+/** Instruction sets of the CPU backend, by name. 'amx' is 'avx512' with products of large matrices on the matrix unit. */
+export type Isa = 'baseline' | 'avx2' | 'avx512' | 'amx'
 
 export interface OpenOptions {
   /** Most threads one call uses. Default: `KRONROOT_THREADS`, else the number of cores. */
@@ -20,7 +20,7 @@ export interface TensorOptions {
   readonly dtype?: DType | undefined
 }
 
-const isas: readonly Isa[] = ['baseline', 'avx2', 'avx512']
+const isas: readonly Isa[] = ['baseline', 'avx2', 'avx512', 'amx']
 const noCuda = 'this build of kronroot has no CUDA plugin'
 
 /** An open device; see {@link open}. */

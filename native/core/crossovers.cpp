@@ -86,7 +86,8 @@ std::string read_row(std::vector<std::string_view> words, std::string_view isa, 
   if (words.empty()) return {};
   Row row(std::move(words));
   const std::string_view kind = row.word();
-  const bool is_ours = row.word() == isa;
+  const std::string_view row_isa = row.word();
+  const bool is_ours = row_isa == isa || (isa == "amx" && row_isa == "avx512");
   if (kind == "lanes") {
     const LaneOp op = row.op();
     const int32_t dtype = row.dtype();
@@ -98,8 +99,11 @@ std::string read_row(std::vector<std::string_view> words, std::string_view isa, 
     const double condition = row.real("CONDITION");
     const int64_t least_n = row.integer("FROM", 0), largest_n = row.integer("N", 0);
     if (is_ours) table->minimax.push_back({dtype, products, condition, least_n, largest_n});
+  } else if (kind == "split") {
+    const int64_t order = row.integer("ORDER", 1);
+    if (is_ours) table->split_order = order;
   } else {
-    row.expected("lanes or minimax", kind);
+    row.expected("lanes, minimax or split", kind);
   }
   row.end();
   return row.problem;

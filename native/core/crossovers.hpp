@@ -9,7 +9,10 @@
 //   minimax ISA DTYPE PRODUCTS CONDITION FROM N
 //     for conditions up to CONDITION and FROM <= n <= N the minimax root is the faster one; PRODUCTS as
 //     products_of_step (planner.hpp)
-// ISA is a name as in KRONROOT_ISA, DTYPE f32 or f64, OP a name of LaneOp. Rows may stand in any order.
+//   split ISA ORDER
+//     f32 products of matrices with no side below ORDER are faster on the matrix unit, as products of bf16 parts
+// ISA is a name as in KRONROOT_ISA, DTYPE f32 or f64, OP a name of LaneOp. Rows may stand in any order; those of
+// avx512 hold for amx too, which shares its other kernels.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +56,7 @@ struct Crossovers {
   };
   std::vector<Lanes> lanes;
   std::vector<Minimax> minimax;
+  int64_t split_order = INT64_MAX;
 };
 
 // The rows of `isa` in a table; null with a message (line and reason) where the text is no table. An instruction set

@@ -107,11 +107,14 @@ kr_code open(const kr_call* call, const kr_device_options* given, kr_device** de
   std::unique_ptr<const Crossovers> tuned;
   if (const kr_code code = read_crossovers(call, *kernels, &tuned)) return code;
   std::unique_ptr<kr_device> opened(new (std::nothrow) kr_device{kernels, threads});
-  if (opened != nullptr && tuned != nullptr) {
+  if (opened == nullptr) return fail(call, KR_OUT_OF_MEMORY, "no memory for a device");
+  if (tuned != nullptr) {
+    opened->tuned_kernels = *kernels;
+    opened->tuned_kernels.f32.split_order = tuned->split_order;
+    opened->kernels = &opened->tuned_kernels;
     opened->crossovers = tuned.get();
     opened->tuned = std::move(tuned);
   }
-  if (opened == nullptr) return fail(call, KR_OUT_OF_MEMORY, "no memory for a device");
   *device = opened.release();
   return KR_OK;
 }

@@ -14,7 +14,9 @@ struct kr_device {
   int threads;
   std::atomic<int64_t> bytes_allocated{0};
   const kronroot::Crossovers* crossovers = &kronroot::built_in_crossovers(kernels->name);
-  std::unique_ptr<const kronroot::Crossovers> tuned = nullptr;  // those of KRONROOT_CROSSOVERS, where it is set
+  // Those of KRONROOT_CROSSOVERS, where it is set.
+  std::unique_ptr<const kronroot::Crossovers> tuned = nullptr;
+  kronroot::cpu::KernelSet tuned_kernels = {};
 };
 
 namespace kronroot::cpu {

@@ -13,10 +13,11 @@
 namespace kronroot::cpu {
 namespace {
 
-// First row of part `part` of a lower triangle of n rows that is cut into `parts` of about equal area.
+// First row of part `part` of a lower triangle of n rows that is cut into `parts` of about equal area, as row_cut cuts.
 int64_t triangle_cut(int64_t n, int64_t part, int64_t parts) {
   if (part == 0 || part == parts) return part == 0 ? 0 : n;
-  return std::llround(static_cast<double>(n) * std::sqrt(static_cast<double>(part) / static_cast<double>(parts)));
+  const double area = static_cast<double>(part) / static_cast<double>(parts);
+  return whole_blocks(std::llround(static_cast<double>(n) * std::sqrt(area)));
 }
 
 // Matrix 0.
@@ -43,6 +44,7 @@ template <typename T>
 void multiply_rows(const Kernels<T>& kernels, const Product<T>& whole, int64_t row, int64_t row_end) {
   Product<T> product = whole;
   product.m = row_end - row;
+  product.whole_m = product.whole_n = whole.n;
   product.a += whole.transpose_a ? row : row * whole.a_stride;
   product.c += row * whole.c_stride;
   if (row > 0) {  // the rectangle left of the block on the diagonal

@@ -9,7 +9,8 @@
 
 namespace kronroot::cpu {
 
-enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2 };
+// amx: avx512, and products of large matrices on the matrix unit (gemm/bf16.hpp).
+enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2, amx = 3 };
 
 // Which part of the product a caller wants.
 enum class Triangle : int {
@@ -37,6 +38,9 @@ struct Product {
   T* c = nullptr;
   int64_t c_stride = 0;
   Triangle triangle = Triangle::full;
+  // Rows and columns of the product that this one is a part of, by which its kernel is chosen: parts then have the bits
+  // of the whole. 0 for a whole product.
+  int64_t whole_m = 0, whole_n = 0;
 };
 
 // From the operands of one product of a batch to those of the next, in elements.
@@ -117,6 +121,8 @@ template <typename T>
 struct TriangularLanes;  // triangular/lanes.hpp
 template <typename T>
 struct Substitution;  // triangular/substitution.hpp
+
+struct Bf16Kernels;  // gemm/bf16.hpp
 
 template <typename T>
 struct Kernels {
@@ -237,6 +243,11 @@ struct Kernels {
   void (*axpy_rows_wide)(int64_t rows, int64_t n, const double* alpha, const T* x, int64_t stride, double* y);
   // to[j][i] = from[i][j] for 0 <= i < rows, 0 <= j < cols; the two do not overlap.
   void (*transpose)(int64_t rows, int64_t cols, const T* from, int64_t from_stride, T* to, int64_t to_stride);
+
+  // The matrix unit, for f32; null where there is none. Products of matrices whose sides are all at least split_order
+  // are faster there.
+  const Bf16Kernels* bf16 = nullptr;
+  int64_t split_order = 0;
 };
 
 // Everything one instruction set offers.

@@ -22,7 +22,7 @@ kr_code run(const kr_call* call, const kr_kron_apply_options& options, const kr_
   const int64_t parts = row_parts(y.batch, call->device->threads, m, flops);
   auto apply_part = [&](int64_t index) {
     const int64_t matrix = index / parts, part = index % parts;
-    const int64_t row = m * part / parts, rows = m * (part + 1) / parts - row;
+    const int64_t row = row_cut(m, part, parts), rows = row_cut(m, part + 1, parts) - row;
     const Matrix<T> from = matrix_of<T>(x, matrix), to = matrix_of<T>(y, matrix);
     Scratch scratch;
     // Rows of op(A) X: X's own where A is the identity, else computed, in place where B is the identity.
@@ -33,6 +33,7 @@ kr_code run(const kr_call* call, const kr_kron_apply_options& options, const kr_
       left = b == nullptr ? result : Matrix<T>{scratch.take<T>(rows * n), rows, n, n};
       Product<T> product;
       product.m = rows;
+      product.whole_m = m;
       product.n = n;
       product.k = m;
       product.a = factor.data + (options.transpose_a ? row : row * factor.stride);
@@ -48,6 +49,7 @@ kr_code run(const kr_call* call, const kr_kron_apply_options& options, const kr_
       const Matrix<T> factor = matrix_of<T>(*b, matrix);
       Product<T> product;
       product.m = rows;
+      product.whole_m = m;
       product.n = product.k = n;
       product.a = left.data;
       product.a_stride = left.stride;

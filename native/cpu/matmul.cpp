@@ -58,9 +58,10 @@ kr_code run(const kr_call* call, const kr_matmul_options& options, const kr_batc
   const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
   auto multiply_part = [&](int64_t index) {
     const auto [matrix, part] = part_of(index, parts);
-    const int64_t row = m * part / parts;
+    const int64_t row = row_cut(m, part, parts);
     Product<T> product = first;
-    product.m = m * (part + 1) / parts - row;
+    product.m = row_cut(m, part + 1, parts) - row;
+    product.whole_m = m;
     product.a += matrix * a.batch_stride + (first.transpose_a ? row : row * first.a_stride);
     product.b += matrix * b.batch_stride;
     product.c += matrix * c.batch_stride + row * first.c_stride;

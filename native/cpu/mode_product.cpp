@@ -45,12 +45,17 @@ Matrix<T> expanded(const Matrix<T>& a, bool is_transposed, int64_t rows, int64_t
   return wide;
 }
 
+// Rows of a product, and of the one that it is a part of (Product::whole_m).
+struct Rows {
+  int64_t count, whole;
+};
+
 // to = from op(B) with `from` of `rows` rows.
 template <typename T>
-void multiply_rows(const Kernels<T>& kernels, int64_t rows, const T* from, const Matrix<T>& b, bool transpose_b,
-                   T* to) {
+void multiply_rows(const Kernels<T>& kernels, Rows rows, const T* from, const Matrix<T>& b, bool transpose_b, T* to) {
   Product<T> product;
-  product.m = rows;
+  product.m = rows.count;
+  product.whole_m = rows.whole;
   product.n = transpose_b ? b.rows : b.cols;
   product.k = transpose_b ? b.cols : b.rows;
   product.a = from;
@@ -66,19 +71,22 @@ void multiply_rows(const Kernels<T>& kernels, int64_t rows, const T* from, const
 // to = from x_i op(A), op(A) of `rows` rows: each of the `outer` matrices is multiplied from the left, save for the
 // last mode, where all of them together are one matrix, multiplied by op(A)^T from the right.
 template <typename T>
-void multiply_mode(const Kernels<T>& kernels, const Matrix<T>& a, bool is_transposed, int64_t rows,
-                   const Unfolding& shape, const T* from, T* to) {
+void multiply_mode(const Kernels<T>& kernels, const Matrix<T>& a, bool is_transposed, Rows rows, const Unfolding& shape,
+                   int64_t whole_outer, const T* from, T* to) {
+  const Rows outer{shape.outer, whole_outer};
   if (shape.inner == 1) {
-    const Matrix<T> part{a.data, is_transposed ? shape.length : rows, is_transposed ? rows : shape.length, a.stride};
-    return multiply_rows(kernels, shape.outer, from, part, !is_transposed, to);
+    const Matrix<T> part{a.data, is_transposed ? shape.length : rows.count, is_transposed ? rows.count : shape.length,
+                         a.stride};
+    return multiply_rows(kernels, outer, from, part, !is_transposed, to);
   }
-  if (shape.inner <= kThinRow && shape.inner * std::max(shape.length, rows) <= kMostExpanded) {
+  if (shape.inner <= kThinRow && shape.inner * std::max(shape.length, rows.count) <= kMostExpanded) {
     Scratch scratch;
-    const Matrix<T> wide = expanded(a, is_transposed, rows, shape.length, shape.inner, scratch);
-    return multiply_rows(kernels, shape.outer, from, wide, false, to);
+    const Matrix<T> wide = expanded(a, is_transposed, rows.count, shape.length, shape.inner, scratch);
+    return multiply_rows(kernels, outer, from, wide, false, to);
   }
   Product<T> product;
-  product.m = rows;
+  product.m = rows.count;
+  product.whole_m = rows.whole;
   product.n = shape.inner;
   product.k = shape.length;
   product.a = a.data;
@@ -87,7 +95,7 @@ void multiply_mode(const Kernels<T>& kernels, const Matrix<T>& a, bool is_transp
   product.b_stride = product.c_stride = shape.inner;
   for (int64_t o = 0; o < shape.outer; ++o) {
     product.b = from + o * shape.length * shape.inner;
-    product.c = to + o * rows * shape.inner;
+    product.c = to + o * rows.count * shape.inner;
     multiply(kernels, product);
   }
 }
@@ -118,14 +126,16 @@ void apply(const Kernels<T>& kernels, const Modes& modes, int64_t index, int64_t
   for (int turn = 0; turn < modes.count; ++turn) {
     const Mode& mode = modes.by_dimension[static_cast<size_t>(modes.in_turn[static_cast<size_t>(turn)])];
     Matrix<T> factor = matrix_of<T>(*mode.factor, index);
-    int64_t rows = mode.to;
+    Rows rows{mode.to, mode.to};
     if (mode.number == 0) {
       factor.data += mode.is_transposed ? first : first * factor.stride;
-      rows = count;
+      rows.count = count;
     }
     T* const to = turn + 1 == modes.count ? result : between[turn % 2];
-    multiply_mode(kernels, factor, mode.is_transposed, rows, unfolded(dims, modes.order, mode.number), from, to);
-    dims[static_cast<size_t>(mode.number)] = rows;
+    const Unfolding shape = unfolded(dims, modes.order, mode.number);
+    const int64_t whole_outer = count == leading.to ? shape.outer : shape.outer / count * leading.to;
+    multiply_mode(kernels, factor, mode.is_transposed, rows, shape, whole_outer, from, to);
+    dims[static_cast<size_t>(mode.number)] = rows.count;
     from = to;
   }
 }
@@ -139,7 +149,7 @@ kr_code run(const kr_call* call, const Modes& modes, const kr_batch& x, const kr
   const int64_t parts = can_split ? row_parts(y.batch, call->device->threads, leading.to, flops) : 1;
   auto apply_part = [&](int64_t item) {
     const Part part = part_of(item, parts);
-    const int64_t first = leading.to * part.number / parts, end = leading.to * (part.number + 1) / parts;
+    const int64_t first = row_cut(leading.to, part.number, parts), end = row_cut(leading.to, part.number + 1, parts);
     apply(kernels, modes, part.matrix, first, end - first, matrix_of<T>(x, part.matrix).data,
           matrix_of<T>(y, part.matrix).data);
   };

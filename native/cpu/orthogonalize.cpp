@@ -17,7 +17,7 @@
 #include "gemm/bf16.hpp"
 #include "orthogonalize/lanes.hpp"
 #include "orthogonalize/newton_schulz.hpp"
-#include "orthogonalize/newton_schulz_bf16.hpp"
+#include "orthogonalize/newton_schulz_parts.hpp"
 #include "orthogonalize/polar.hpp"
 #include "orthogonalize/starting_point.hpp"
 #include "scratch.hpp"
@@ -29,7 +29,7 @@ namespace {
 // What is common to the matrices of a call.
 struct Orthogonalization {
   const KernelSet& kernels;
-  const Bf16Kernels* rounded;  // for the products of the iteration; null: they are not rounded
+  bool is_rounded;  // to bf16, where there is a unit for it
   const int32_t* cancel;
   kr_method method;
   bool scales_rows;  // by the rule of almost-orthogonal layers
@@ -41,9 +41,9 @@ Orthogonalization plan(const kr_call& call, const kr_orthogonalize_options& opti
   const auto method =
       options.method == KR_METHOD_AUTO ? KR_METHOD_NEWTON_SCHULZ : static_cast<kr_method>(options.method);
   const KernelSet& kernels = *call.device->kernels;
-  const Bf16Kernels* rounded = options.precision == KR_PRECISION_BF16 ? bf16_kernels(kernels) : nullptr;
+  const bool is_rounded = options.precision == KR_PRECISION_BF16;
   Orthogonalization plan{
-      kernels, rounded, call.cancel, method, options.table == KR_TABLE_AOL, orthogonalize_safety(options), {}};
+      kernels, is_rounded, call.cancel, method, options.table == KR_TABLE_AOL, orthogonalize_safety(options), {}};
   plan.steps.resize(static_cast<size_t>(orthogonalize_schedule(options, nullptr, 0)));
   orthogonalize_schedule(options, plan.steps.data(), static_cast<int>(plan.steps.size()));
   return plan;
@@ -148,9 +148,19 @@ void read_wide(const Kernels<T>& kernels, const Matrix<T>& a, T largest, T* x) {
   scale_by_power_of_two(a.rows * a.cols, x, -exponent);
 }
 
-// X (m x n) = the image of A or, where that is tall, A^T, by products of rounded operands. X may be A; after a failure
-// it is as it was.
-kr_report run_rounded(const Orthogonalization& op, const Matrix<float>& a, double squares, const Matrix<float>& x) {
+// Into how many bf16 parts operands of the iteration are split on the matrix unit; 0: it is not used. One rounds them.
+template <typename T>
+int parts_of(const Orthogonalization& op, const Matrix<T>& a) {
+  const Kernels<T>& kernels = kernels_of<T>(op.kernels);
+  if (kernels.bf16 == nullptr || op.method != KR_METHOD_NEWTON_SCHULZ) return 0;
+  if (op.is_rounded) return 1;
+  return std::min(a.rows, a.cols) >= kernels.split_order ? 3 : 0;
+}
+
+// X (m x n) = the image of A or, where that is tall, A^T, by products on the matrix unit. With one part X may be A, and
+// after a failure it is as it was.
+kr_report run_parts(const Orthogonalization& op, int parts, const Matrix<float>& a, double squares,
+                    const Matrix<float>& x) {
   const Kernels<float>& kernels = op.kernels.f32;
   Bf16Source source{.rows = x.rows, .cols = x.cols};
   Scratch scratch;
@@ -166,21 +176,18 @@ kr_report run_rounded(const Orthogonalization& op, const Matrix<float>& a, doubl
     source.stride = a.stride;
     source.transpose = a.rows > a.cols;
   }
-  const kr_status status = newton_schulz_bf16(*op.rounded, op.steps, source, x, op.cancel);
-  return status == KR_STATUS_OK ? iterated(op) : failed(status);
-}
-
-template <typename T>
-bool is_rounded(const Orthogonalization& op) {
-  return std::is_same_v<T, float> && op.rounded != nullptr;
+  const kr_status status = newton_schulz_parts(*kernels.bf16, parts, op.steps, source, x, op.cancel);
+  if (status != KR_STATUS_OK) return failed(status);
+  const bool is_finite = parts == 1 || std::isfinite(largest_magnitude(kernels, x));
+  return is_finite ? iterated(op) : failed(KR_STATUS_OVERFLOW);
 }
 
 // What tells whether A has a polar factor, not finite where an element is not and 0 only for A = 0: the largest
-// magnitude; for products of rounded operands |A|_F^2, which cannot over- or underflow in f64.
+// magnitude; for products on the matrix unit |A|_F^2, which cannot over- or underflow in f64.
 template <typename T>
 double size_of(const Orthogonalization& op, const Matrix<T>& a) {
   const Kernels<T>& kernels = kernels_of<T>(op.kernels);
-  if (!is_rounded<T>(op)) return static_cast<double>(largest_magnitude(kernels, a));
+  if (parts_of(op, a) == 0) return static_cast<double>(largest_magnitude(kernels, a));
   double squares = 0;
   for (int64_t i = 0; i < a.rows; ++i) squares += kernels.dot(a.cols, &a(i, 0), &a(i, 0));
   return squares;
@@ -200,7 +207,7 @@ kr_report run_full(const Orthogonalization& op, const Matrix<T>& a, T largest, c
 template <typename T>
 kr_report run(const Orthogonalization& op, const Matrix<T>& a, double size, const Matrix<T>& x) {
   if constexpr (std::is_same_v<T, float>) {
-    if (is_rounded<T>(op)) return run_rounded(op, a, size, x);
+    if (const int parts = parts_of(op, a)) return run_parts(op, parts, a, size, x);
   }
   return run_full(op, a, static_cast<T>(size), x);
 }
@@ -220,7 +227,7 @@ kr_report orthogonalize_one(const Orthogonalization& op, const Matrix<T>& a, con
   const bool tall = a.rows > a.cols;
   const int64_t m = std::min(a.rows, a.cols), n = std::max(a.rows, a.cols);
   // The output is touched only by what cannot fail any more.
-  const bool is_in_place = !tall && is_rounded<T>(op);
+  const bool is_in_place = !tall && parts_of(op, a) == 1;
   Scratch scratch;
   const Matrix<T> x = is_in_place ? out : Matrix<T>{scratch.take<T>(m * n), m, n, n};
   kr_report report = run(op, a, size, x);

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "batch_loop.hpp"
 #include "device.hpp"
 #include "gemm/lanes.hpp"
+#include "gemm/split.hpp"
 #include "scratch.hpp"
 
 namespace kronroot::cpu {
@@ -35,6 +37,17 @@ kr_code multiply_each(const kr_call* call, const Product<T>& first, const Produc
     product.a += begin * steps.a;
     product.b += begin * steps.b;
     product.c += begin * steps.c;
+    if constexpr (std::is_same_v<T, float>) {
+      if (is_worth_splitting(kernels, first)) {
+        for (int64_t matrix = begin; matrix < end; ++matrix) {
+          multiply_split(kernels, product);
+          product.a += steps.a;
+          product.b += steps.b;
+          product.c += steps.c;
+        }
+        return;
+      }
+    }
     Scratch scratch;
     kernels.gemm_each(product, steps, end - begin, workspace == 0 ? nullptr : scratch.take<T>(workspace));
   };

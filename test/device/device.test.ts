@@ -47,7 +47,10 @@ describe('open', () => {
     [() => open('cpu', { threads: 0 }), /open: threads must be an integer from 1 to 4096, got 0/],
     [() => open('cpu', { threads: 1.5 }), /got 1.5/],
     [() => open('cpu', { threads: '2' as never }), /got '2'/],
-    [() => open('cpu', { isa: 'sse' as never }), /open: isa must be one of 'baseline', 'avx2', 'avx512', got 'sse'/],
+    [
+      () => open('cpu', { isa: 'sse' as never }),
+      /open: isa must be one of 'baseline', 'avx2', 'avx512', 'amx', got 'sse'/,
+    ],
     [() => open('reference', { isa: 'avx2' }), /isa is for 'cpu'/],
     [() => open('cpu', { thread: 2 } as never), /open: there is no option 'thread'; there are threads, isa/],
     [() => open('cpu', null as never), /open: options must be an object, got null/],

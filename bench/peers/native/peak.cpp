@@ -127,7 +127,7 @@ __attribute__((target("amx-tile,amx-bf16"))) void amx_bf16() {
 double measured_peak(const std::string& isa, int bits, double seconds) {
 #if defined(__x86_64__)
   if (bits == 16) {
-    if (isa != "avx512" || !may_use_tiles()) return 0;
+    if (isa != "amx" || !may_use_tiles()) return 0;
     return best_rate(tile_chains * tile_rounds * tile_flop, seconds, amx_bf16);
   }
   const bool is_f64 = bits == 64;
@@ -136,7 +136,8 @@ double measured_peak(const std::string& isa, int bits, double seconds) {
   };
   if (isa == "baseline") return rate(16, is_f64 ? sse_f64 : sse_f32);
   if (isa == "avx2" && __builtin_cpu_supports("fma")) return rate(32, is_f64 ? avx2_f64 : avx2_f32);
-  if (isa == "avx512" && __builtin_cpu_supports("avx512f")) return rate(64, is_f64 ? avx512_f64 : avx512_f32);
+  if ((isa == "avx512" || isa == "amx") && __builtin_cpu_supports("avx512f"))
+    return rate(64, is_f64 ? avx512_f64 : avx512_f32);
 #else
   (void)isa, (void)bits, (void)seconds;
 #endif

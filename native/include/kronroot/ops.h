@@ -28,8 +28,14 @@ extern "C" {
  * matmul: C = beta C + alpha op(A) op(B).
  * Shapes: op(A) m x k, op(B) k x n, C m x n. beta = 0 does not read C.
  * Bound: |C - exact| <= (k + 2) ulp (|alpha| |A| |B| + |beta C|), elementwise.
- * Cost: 2 m n k flop a matrix. Workspace a thread: at most 1.5 MiB; with one matrix to a lane m k + k n + m n elements
- *   a lane.
+ * On a CPU device with isa "amx" large f32 products run on the matrix unit, as six products of bf16 parts
+ *   (native/core/crossovers.hpp tells from which size). There the bound has 3 k + 2 in the place of k + 2 (measured:
+ *   half of the error in vectors); elements below 2^-85 of the largest among the same 32 rows of op(A), or columns of
+ *   op(B), may count as 0; and infinite elements make NaN of the rows or columns of C that they touch. Parts take 6
+ *   bytes an element, of A up to 256 x 512 and of B 512 x 1024 at a time: at most 4 MiB a thread; for gram
+ *   m x min(k, 512) of X. Other ops take as much for their products, beside the memory that they state.
+ * Cost: 2 m n k flop a matrix. Workspace a thread in vectors: at most 1.5 MiB; with one matrix to a lane
+ *   m k + k n + m n elements a lane.
  * Paths: matrices of which m, n and k are at most 256 have the same bits on every one of them.
  */
 typedef struct kr_matmul_options {
@@ -42,7 +48,8 @@ typedef struct kr_matmul_options {
 /*
  * gram: C = beta C + alpha X X^T (side = KR_SIDE_LEFT, C m x m) or beta C + alpha X^T X (KR_SIDE_RIGHT, C n x n),
  * X m x n. One triangle is computed and mirrored: where C was exactly symmetric before, it is after.
- * With beta != 0 the lower triangle of C is read. Bound, workspace and paths: as matmul. Cost: half of the matmul.
+ * With beta != 0 the lower triangle of C is read. Bound, products on the matrix unit, workspace and paths: as matmul.
+ * Cost: half of the matmul.
  */
 typedef enum kr_side { KR_SIDE_LEFT = 0, KR_SIDE_RIGHT = 1 } kr_side;
 
@@ -201,7 +208,10 @@ typedef struct kr_inverse_root_options {
  *   Then five steps of QUINTIC are within 2^-4 of the f64 run in relative Frobenius norm (measured 1.1 to 3.4 %), like
  *   every Newton-Schulz in bf16. (Gram matrices in bf16 hide small singular values: the Gram form is not offered.)
  *   KR_STATUS_OVERFLOW where m times the largest magnitudes of the operands of the last product is beyond f32.
+ *   FULL in f32 takes the unit too for large matrices, three parts an operand (matmul), with the bounds above.
  *   POLAR: |X - U V^T|_F <= 100 ulp (sigma_max / sigma_min) sqrt(n) |X|_F.
+ * Memory a thread of NEWTON_SCHULZ, in elements, m <= n: 2 m n + 2 m^2; on the matrix unit 1.5 m n + 1.5 m^2 for BF16,
+ *   5.5 m n + 4.5 m^2 for FULL.
  * Report: residual = |(X X^T)^2 z - X X^T z|_2 / |z|_2 on the short side for a random sign vector z (0 for any partial
  *   isometry, so rank deficiency is no error; NS tables that end in a band report its width).
  * Source: Kovarik 1970, Bjorck and Bowie 1971; tables: optimizers' own publications, see the file; Polar

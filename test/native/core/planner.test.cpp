@@ -44,6 +44,16 @@ TEST("crossovers: rows of one instruction set are read, comments and blank lines
   EXPECT(plan_inverse_root(*table, 33, {4, 1, true}, 1.1e4, KR_F64) == KR_METHOD_PARTIAL_FRACTIONS);
 }
 
+TEST("crossovers: amx has the rows of avx512 and its own") {
+  std::string message;
+  const std::string text = "lanes avx512 eigh f32 64 3\nsplit amx 96\nlanes avx2 eigh f32 8 2";
+  EXPECT(kronroot::parse_crossovers(text, "amx", &message)->split_order == 96);
+  EXPECT(kronroot::parse_crossovers(text, "amx", &message)->lanes.size() == 1);
+  EXPECT(kronroot::parse_crossovers(text, "avx512", &message)->split_order == INT64_MAX);
+  EXPECT(built_in_crossovers("amx").lanes.size() == built_in_crossovers("avx512").lanes.size());
+  EXPECT_CONTAINS(refusal("split amx 0"), "ORDER, an integer of at least 1, got \"0\"");
+}
+
 TEST("crossovers: a wrong row is refused with its line and the word that was not expected") {
   EXPECT_CONTAINS(refusal("\nlanes avx512 eigh f16 64 3"), "line 2: expected f32 or f64, got \"f16\"");
   EXPECT_CONTAINS(refusal("lanes avx512 lu f32 64 3"), "expected an op with lanes, got \"lu\"");
@@ -52,7 +62,7 @@ TEST("crossovers: a wrong row is refused with its line and the word that was not
   EXPECT_CONTAINS(refusal("lanes avx512 eigh f32 6x 1"), "N, an integer");
   EXPECT_CONTAINS(refusal("lanes avx512 eigh f32 64 3 9"), "the end of the row, got \"9\"");
   EXPECT_CONTAINS(refusal("minimax avx512 f32 4 nan 0 32"), "CONDITION");
-  EXPECT_CONTAINS(refusal("lane avx512"), "lanes or minimax, got \"lane\"");
+  EXPECT_CONTAINS(refusal("lane avx512"), "lanes, minimax or split, got \"lane\"");
   // Rows of other instruction sets are checked too: the file is for all of them.
   EXPECT_CONTAINS(refusal("lanes avx2 eigh f32 64 zero"), "BATCH");
 }

@@ -1,4 +1,4 @@
-// Products of matrices rounded to bf16 (gemm/bf16.hpp), where this machine has the unit for them.
+// Products of matrices of bf16 parts (gemm/bf16.hpp), on the unit or on emulated tiles (test/amx).
 #include "native/cpu/gemm/bf16.hpp"
 
 #include <bit>
@@ -20,14 +20,18 @@ using kronroot::cpu::Bf16Kernels;
 using kronroot::cpu::Bf16Product;
 using kronroot::cpu::Bf16Source;
 
-const Bf16Kernels* kernels() { return kronroot::cpu::bf16_kernels(kronroot::cpu::best_kernels()); }
+const Bf16Kernels* kernels() { return kronroot::cpu::best_kernels().f32.bf16; }
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// To nearest, ties to even.
-float rounded_to_bf16(float x) {
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  return std::bit_cast<float>((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u);
+// To nearest, ties away from 0.
+float rounded_to_bf16(float x) { return std::bit_cast<float>((std::bit_cast<uint32_t>(x) + 0x8000) & 0xffff0000u); }
+
+// The sum of the first parts of x.
+float rounded_to_parts(float x, int parts) {
+  float sum = 0;
+  for (int part = 0; part < parts; ++part) sum += rounded_to_bf16(x - sum);
+  return sum;
 }
 
 // Rows with a gap behind each.
@@ -39,7 +43,9 @@ struct Numbers {
       : rows(rows), cols(cols), stride(cols + 3), values(static_cast<size_t>(rows * stride), filler) {}
   float& at(int64_t i, int64_t j) { return values[static_cast<size_t>(i * stride + j)]; }
   float at(int64_t i, int64_t j) const { return values[static_cast<size_t>(i * stride + j)]; }
-  double rounded(int64_t i, int64_t j) const { return static_cast<double>(rounded_to_bf16(at(i, j))); }
+  double rounded(int64_t i, int64_t j, int parts = 1) const {
+    return static_cast<double>(rounded_to_parts(at(i, j), parts));
+  }
 
   Numbers transposed() const {
     Numbers t(cols, rows);
@@ -70,8 +76,8 @@ Numbers identity(int64_t n) {
 // The memory of a form, NaN where nothing is written.
 class Form {
  public:
-  Form(int64_t rows, int64_t cols)
-      : memory_(static_cast<size_t>(kronroot::cpu::bf16_form_size(rows, cols)) + 32, Bf16{0xffff}) {}
+  Form(int64_t rows, int64_t cols, int parts = 1)
+      : memory_(static_cast<size_t>(kronroot::cpu::bf16_form_size(rows, cols, parts)) + 32, Bf16{0xffff}) {}
   Bf16* get() {
     Bf16* start = memory_.data();
     while (reinterpret_cast<uintptr_t>(start) % 64 != 0) ++start;
@@ -84,9 +90,12 @@ class Form {
 
 // All forms of a matrix.
 struct Packed {
-  Packed(int64_t rows, int64_t cols) : rows(rows), cols(cols), left(rows, cols), right(rows, cols) {}
-  explicit Packed(const Numbers& x) : Packed(x.rows, x.cols) {
-    kernels()->pack({.rows = rows, .cols = cols, .s = x.values.data(), .stride = x.stride}, forms());
+  Packed(int64_t rows, int64_t cols, int parts = 1)
+      : rows(rows), cols(cols), left(rows, cols, parts), right(rows, cols, parts) {}
+  explicit Packed(const Numbers& x, int parts = 1) : Packed(x.rows, x.cols, parts) {
+    const Bf16Source source{.rows = rows, .cols = cols, .s = x.values.data(), .stride = x.stride};
+    kernels()->pack(source, parts, {.left = left.get()});
+    kernels()->pack(source, parts, {.right = right.get()});
   }
   Bf16Forms forms() { return {left.get(), right.get()}; }
 
@@ -95,9 +104,9 @@ struct Packed {
 };
 
 // C = A B, A m x k and B k x n.
-Numbers product(Bf16* a, Bf16* b, int64_t m, int64_t n, int64_t k, float alpha = 1) {
+Numbers product(Bf16* a, Bf16* b, int64_t m, int64_t n, int64_t k, float alpha = 1, int parts = 1) {
   Numbers c(m, n, -7.0f);
-  Bf16Product p{.m = m, .n = n, .k = k, .a = a, .b = b, .alpha = alpha};
+  Bf16Product p{.m = m, .n = n, .k = k, .parts = parts, .a = a, .b = b, .alpha = alpha};
   p.c = c.values.data();
   p.c_stride = c.stride;
   kernels()->multiply(p);
@@ -113,19 +122,21 @@ Numbers product(const Numbers& a, const Numbers& b, float alpha = 1) {
 }
 
 // The numbers of each form: by products with the identity, which are exact and would show padding that is not zero.
-void check_forms(const Bf16Forms& c, const Numbers& expected, double tolerance, const std::string& where) {
+void check_forms(const Bf16Forms& c, const Numbers& expected, double tolerance, const std::string& where,
+                 int parts = 1) {
   const int64_t rows = expected.rows, cols = expected.cols;
-  Packed of_rows(identity(rows)), of_cols(identity(cols));
+  Packed of_rows(identity(rows), parts), of_cols(identity(cols), parts);
   const Numbers from[] = {
-      product(c.left, of_cols.right.get(), rows, cols, cols),
-      product(of_rows.left.get(), c.right, rows, cols, rows),
+      product(c.left, of_cols.right.get(), rows, cols, cols, 1, parts),
+      product(of_rows.left.get(), c.right, rows, cols, rows, 1, parts),
   };
   const char* const names[] = {"left", "right"};
   for (int form = 0; form < 2; ++form) {
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t j = 0; j < cols; ++j) {
-        const double error = std::abs(static_cast<double>(from[form].at(i, j)) - expected.rounded(i, j));
-        check(error <= tolerance * (1 + std::abs(expected.rounded(i, j))), where, names[form], error);
+        const double goal = expected.rounded(i, j, parts);
+        const double error = std::abs(static_cast<double>(from[form].at(i, j)) - goal);
+        check(error <= tolerance * (1 + std::abs(goal)), where, names[form], error);
       }
     }
   }
@@ -135,45 +146,56 @@ std::string shape(int64_t m, int64_t n, int64_t k) {
   return std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k);
 }
 
-void check_product(int64_t m, int64_t n, int64_t k) {
+// What the products of parts that are left out amount to, relative to |A| |B|.
+double left_out(int parts) { return parts == 1 ? 0 : parts == 2 ? 0x1p-16 : 0x1p-24; }
+
+void check_product_of_parts(int64_t m, int64_t n, int64_t k, int parts) {
+  const std::string where = shape(m, n, k) + " of " + std::to_string(parts);
   const Numbers a = random_numbers(m, k, 1), b = random_numbers(k, n, 2);
-  Packed left(a), right(b), forms(m, n);
-  const Numbers c = product(left.left.get(), right.right.get(), m, n, k, 0.75f);
+  Packed left(a, parts), right(b, parts), forms(m, n, parts);
+  const Numbers c = product(left.left.get(), right.right.get(), m, n, k, 0.75f, parts);
   for (int64_t i = 0; i < m; ++i) {
     for (int64_t j = 0; j < n; ++j) {
       double sum = 0, size = 0;
       for (int64_t q = 0; q < k; ++q) {
-        sum += a.rounded(i, q) * b.rounded(q, j);
-        size += std::abs(a.rounded(i, q) * b.rounded(q, j));
+        sum += a.rounded(i, q, parts) * b.rounded(q, j, parts);
+        size += std::abs(a.rounded(i, q, parts) * b.rounded(q, j, parts));
       }
       const double error = std::abs(static_cast<double>(c.at(i, j)) - 0.75 * sum);
-      check(error <= static_cast<double>(k + 1) * 0x1p-23 * size, shape(m, n, k), "error", error);
+      check(error <= (static_cast<double>(k + 1) * 0x1p-23 + left_out(parts)) * size, where, "error", error);
     }
   }
-  Bf16Product p{.m = m, .n = n, .k = k, .a = left.left.get(), .b = right.right.get(), .alpha = 0.75f};
+  Bf16Product p{.m = m, .n = n, .k = k, .parts = parts, .a = left.left.get(), .b = right.right.get(), .alpha = 0.75f};
   p.forms = forms.forms();
   kernels()->multiply(p);
-  check_forms(p.forms, c, 0, shape(m, n, k));
+  check_forms(p.forms, c, 0, where, parts);
+}
+
+void check_product(int64_t m, int64_t n, int64_t k) {
+  for (const int parts : {1, 2, 3}) check_product_of_parts(m, n, k, parts);
 }
 
 // G = X X^T and W = a I + b G + c G^2, as the iteration forms them.
-void check_polynomial(int64_t m, int64_t n) {
-  const std::string where = "polynomial " + shape(m, m, n);
+void check_polynomial_of_parts(int64_t m, int64_t n, int parts) {
+  const std::string where = "polynomial " + shape(m, m, n) + " of " + std::to_string(parts);
   const Numbers x = random_numbers(m, n, 3);
-  Packed packed(x), gram(m, m), square(m, m);
+  Packed packed(x, parts), gram(m, m, parts);
   std::vector<float> diagonal(static_cast<size_t>(m));
-  Packed transposed(x.transposed());
-  const Numbers g = product(packed.left.get(), transposed.right.get(), m, m, n);
-  Form workspace(64, n);
-  Bf16Product p{.m = m, .n = m, .k = n, .a = packed.left.get(), .workspace = workspace.get()};
+  Packed transposed(x.transposed(), parts);
+  Numbers g = product(packed.left.get(), transposed.right.get(), m, m, n, 1, parts);
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = i + 1; j < m; ++j) g.at(i, j) = g.at(j, i);
+  }
+  Form workspace(64, n, parts);
+  Bf16Product p{.m = m, .n = m, .k = n, .parts = parts, .a = packed.left.get(), .workspace = workspace.get()};
   p.is_symmetric = true;
   p.forms = gram.forms();
   p.diagonal = diagonal.data();
   kernels()->multiply(p);
   for (int64_t i = 0; i < m; ++i) check(diagonal[static_cast<size_t>(i)] == g.at(i, i), where, "diagonal of G");
-  check_forms(gram.forms(), g, 0, where + " G");
+  check_forms(gram.forms(), g, 0, where + " G", parts);
 
-  Bf16Product q{.m = m, .n = m, .k = m, .a = gram.left.get(), .b = gram.right.get(), .alpha = 2.5f};
+  Bf16Product q{.m = m, .n = m, .k = m, .parts = parts, .a = gram.left.get(), .b = gram.right.get(), .alpha = 2.5f};
   q.beta = -4;
   q.d = gram.left.get();
   q.d_diagonal = diagonal.data();
@@ -183,22 +205,27 @@ void check_polynomial(int64_t m, int64_t n) {
   for (int64_t i = 0; i < m; ++i) {
     for (int64_t j = 0; j < m; ++j) {
       double sum = 0;
-      for (int64_t k = 0; k < m; ++k) sum += g.rounded(i, k) * g.rounded(k, j);
-      const double d = i == j ? static_cast<double>(g.at(i, i)) : g.rounded(i, j);
+      for (int64_t k = 0; k < m; ++k) sum += g.rounded(i, k, parts) * g.rounded(k, j, parts);
+      const double d = i == j ? static_cast<double>(g.at(i, i)) : g.rounded(i, j, parts);
       w.at(i, j) = static_cast<float>(2.5 * sum - 4 * d + (i == j ? 3 : 0));
     }
   }
-  // Sums of this size round to bf16 with 2^-9, and in f32 they may fall on either side of a tie.
-  constexpr double kTolerance = 0x1p-7;
-  Packed both(m, m), alone(m, m);
+  // Sums of this size round to bf16 with 2^-9, and in f32 they may fall on either side of a tie; the more parts, the
+  // more the sums' own roundings count, which grow with the order.
+  const double tolerance = parts == 1 ? 0x1p-7 : parts == 2 ? 0x1p-13 : 0x1p-15;
+  Packed both(m, m, parts), alone(m, m, parts);
   q.forms = both.forms();
   kernels()->multiply(q);
-  check_forms(both.forms(), w, kTolerance, where + " W");
+  check_forms(both.forms(), w, tolerance, where + " W", parts);
   // The left form alone needs its mirror image through a spare tile.
   q.forms.left = alone.left.get();
   q.forms.right = nullptr;
   kernels()->multiply(q);
-  check_forms({alone.left.get(), both.right.get()}, w, kTolerance, where + " W alone");
+  check_forms({alone.left.get(), both.right.get()}, w, tolerance, where + " W alone", parts);
+}
+
+void check_polynomial(int64_t m, int64_t n) {
+  for (const int parts : {1, 2, 3}) check_polynomial_of_parts(m, n, parts);
 }
 
 constexpr int64_t kEdges[] = {1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 64, 70};
@@ -252,7 +279,7 @@ TEST("bf16 products: matrices are packed from either order, scaled by any factor
         source.transpose = transpose;
         source.factor = 0.75f;
         source.exponent = 3;
-        kernels()->pack(source, packed.forms());
+        kernels()->pack(source, 1, packed.forms());
         Numbers scaled(rows, cols);
         for (int64_t i = 0; i < rows; ++i) {
           for (int64_t j = 0; j < cols; ++j) scaled.at(i, j) = 6 * x.at(i, j);
@@ -268,7 +295,7 @@ TEST("bf16 products: matrices are packed from either order, scaled by any factor
     Bf16Source source{.rows = 1, .cols = 1, .s = x.values.data(), .stride = x.stride};
     source.factor = 0.5f;
     source.exponent = -std::ilogb(size);
-    kernels()->pack(source, packed.forms());
+    kernels()->pack(source, 1, packed.forms());
     const float back = product(packed.left.get(), one.right.get(), 1, 1, 1).at(0, 0);
     EXPECT(back == rounded_to_bf16(0.5f * std::ldexp(size, -std::ilogb(size))));
   }
@@ -327,7 +354,8 @@ TEST("bf16 products: numbers beyond bf16 are infinite, numbers below 2^-126 and 
   EXPECT(scalar(kMost, kMost) == kInfinity);
   EXPECT(scalar(kMost, 0x1p-126f) == 0x1.fep1f);
   EXPECT(scalar(kLeast, 1) == kLeast);
-  for (const float tiny : {0x1p-127f, 0x1.fffffcp-127f, 0x1p-149f, -0x1p-130f}) {
+  EXPECT(scalar(0x1.fffffcp-127f, 1) == kLeast);  // to which it is rounded
+  for (const float tiny : {0x1p-127f, 0x1.fdp-127f, 0x1p-149f, -0x1p-130f}) {
     EXPECT(scalar(tiny, 1) == 0);
     EXPECT(scalar(0x1p100f, tiny) == 0);
   }
@@ -361,8 +389,8 @@ TEST("bf16 products: the largest magnitude of a form, infinite or NaN where an e
   }
 }
 
-TEST("bf16 products: only beside the AVX-512 kernels") {
+TEST("bf16 products: only in the set that is named for the unit") {
   for (const kronroot::cpu::KernelSet* set : kernel_sets()) {
-    EXPECT(kronroot::cpu::bf16_kernels(*set) == nullptr || set->isa == kronroot::cpu::Isa::avx512);
+    EXPECT((set->f32.bf16 != nullptr) == (set->isa == kronroot::cpu::Isa::amx));
   }
 }

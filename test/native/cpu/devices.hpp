@@ -15,7 +15,7 @@ namespace kronroot::test {
 
 inline std::vector<const cpu::KernelSet*> kernel_sets() {
   std::vector<const cpu::KernelSet*> sets;
-  for (const char* name : {"baseline", "avx2", "avx512"}) {
+  for (const char* name : {"baseline", "avx2", "avx512", "amx"}) {
     if (const cpu::KernelSet* set = cpu::find_kernels(name)) sets.push_back(set);
   }
   return sets;

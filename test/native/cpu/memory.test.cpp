@@ -31,12 +31,20 @@ Batch<T> definite(int64_t batch, int64_t n) {
 }
 
 // Elements of T beyond what is fixed.
+// Of large products on the matrix unit, a thread, beside what ops take for themselves.
+constexpr double kParts = 0x1p22;
+
+template <typename T>
+bool has_unit() {
+  return sizeof(T) == 4 && kronroot::cpu::best_kernels().f32.bf16 != nullptr;
+}
+
 template <typename T>
 double elements_used(const std::function<void(const kr_call*)>& op) {
   DeviceCall call(kronroot::cpu::best_kernels());
   Scratch::forget_deepest();
   op(call.get());
-  return (static_cast<double>(Scratch::deepest()) - kFixed) / sizeof(T);
+  return (static_cast<double>(Scratch::deepest()) - kFixed - (has_unit<T>() ? kParts : 0)) / sizeof(T);
 }
 
 template <typename T>
@@ -67,6 +75,12 @@ void check_alone(int64_t n) {
   const double triangular = elements_used<T>(
       [&](const kr_call* call) { kronroot::cpu::triangular_solve(call, nullptr, &a, &a, &third, nullptr); });
   check(triangular <= 3.1 * square, where, "triangular_solve takes n^2 + 2 n k", triangular / square);
+  const double product =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::matmul(call, nullptr, &a, &a, &x); });
+  check(product * sizeof(T) <= (has_unit<T>() ? 0 : 0x1p22), where, "matmul takes 4 MiB", product * sizeof(T));
+  const double gram = elements_used<T>([&](const kr_call* call) { kronroot::cpu::gram(call, nullptr, &a, &x); });
+  check(gram * sizeof(T) <= (has_unit<T>() ? 512.0 * 6 * static_cast<double>(n + 64) - kParts : 0x1p22), where,
+        "gram takes 6 m min(k, 512)", gram * sizeof(T));
   Batch<T> norm(1, 1, 1);
   const double spectral =
       elements_used<T>([&](const kr_call* call) { kronroot::cpu::norm_estimate(call, nullptr, &a, &norm, nullptr); });
@@ -84,15 +98,15 @@ void check_alone(int64_t n) {
   }
   const double ns =
       elements_used<T>([&](const kr_call* call) { kronroot::cpu::orthogonalize(call, nullptr, &a, &x, nullptr); });
-  check(ns <= 5 * square, where, "orthogonalize by Newton-Schulz takes 2 m n + 2 m^2", ns / square);
+  check(ns <= (has_unit<T>() ? 10.5 : 5) * square, where, "orthogonalize takes 2 m n + 2 m^2, on the unit 5.5 and 4.5",
+        ns / square);
   kr_orthogonalize_options in_bf16{};
   in_bf16.precision = sizeof(T) == 4 ? KR_PRECISION_BF16 : KR_PRECISION_FULL;
   const double rounded =
       elements_used<T>([&](const kr_call* call) { kronroot::cpu::orthogonalize(call, &in_bf16, &a, &x, nullptr); });
-  // 3 forms of X, 3 of m x m matrices, half an element for each number; without a matrix unit as in f32.
-  const bool has_unit = kronroot::cpu::bf16_kernels(kronroot::cpu::best_kernels()) != nullptr;
-  check(rounded <= (sizeof(T) == 4 && has_unit ? 3.5 : 5) * square, where,
-        "orthogonalize in bf16 takes 1.5 m n + 1.5 m^2", rounded / square);
+  // 3 forms of X, 3 of m x m matrices, half an element for each number.
+  check(rounded <= (has_unit<T>() ? 3.5 : 5) * square, where, "orthogonalize in bf16 takes 1.5 m n + 1.5 m^2",
+        rounded / square);
 }
 
 TEST("memory: a matrix alone takes what ops.h states") {

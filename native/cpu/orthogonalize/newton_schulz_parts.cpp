@@ -1,4 +1,4 @@
-#include "newton_schulz_bf16.hpp"
+#include "newton_schulz_parts.hpp"
 
 #include <limits>
 #include <utility>
@@ -11,6 +11,7 @@ namespace {
 
 // Scratch for the m x m matrices of a step.
 struct Polynomial {
+  int parts;
   Bf16* gram_left;
   Bf16* gram_right;
   float* gram_diagonal;
@@ -18,12 +19,13 @@ struct Polynomial {
   Bf16* workspace;  // of G
 };
 
-// W = a I + b G + c G^2 with G = X X^T. G is rounded as an operand is, but for the diagonal that b multiplies: there
+// W = a I + b G + c G^2 with G = X X^T. G is split as an operand is, but for the diagonal that b multiplies: there
 // b G + c G^2 cancels as X nears its goal.
 void quintic_factor(const Bf16Kernels& kernels, const Quintic& p, int64_t m, int64_t n, const Bf16Forms& x,
                     const Polynomial& to) {
   const auto a = static_cast<float>(p.a), b = static_cast<float>(p.b), c = static_cast<float>(p.c);
-  Bf16Product gram{.m = m, .n = m, .k = n, .a = x.left, .is_symmetric = true, .workspace = to.workspace};
+  Bf16Product gram{
+      .m = m, .n = m, .k = n, .parts = to.parts, .a = x.left, .is_symmetric = true, .workspace = to.workspace};
   if (c == 0) {
     gram.alpha = b;
     gram.gamma = a;
@@ -37,15 +39,16 @@ void quintic_factor(const Bf16Kernels& kernels, const Quintic& p, int64_t m, int
   kernels.multiply({.m = m,
                     .n = m,
                     .k = m,
+                    .parts = to.parts,
                     .a = to.gram_left,
                     .b = to.gram_right,
                     .alpha = c,
                     .beta = b,
-                    .d = to.gram_left,
-                    .d_diagonal = to.gram_diagonal,
                     .gamma = a,
                     .is_symmetric = true,
-                    .forms = {.left = to.w_left}});
+                    .forms = {.left = to.w_left},
+                    .d = to.gram_left,
+                    .d_diagonal = to.gram_diagonal});
 }
 
 // Whether the product is finite for certain, the sums on its way included.
@@ -57,22 +60,26 @@ bool is_finite(const Bf16Kernels& kernels, const Bf16Product& p) {
 
 }  // namespace
 
-kr_status newton_schulz_bf16(const Bf16Kernels& kernels, std::span<const Quintic> steps, const Bf16Source& source,
-                             const Matrix<float>& x, const int32_t* cancel) {
+kr_status newton_schulz_parts(const Bf16Kernels& kernels, int parts, std::span<const Quintic> steps,
+                              const Bf16Source& source, const Matrix<float>& x, const int32_t* cancel) {
   const int64_t m = source.rows, n = source.cols;
-  const int64_t rectangle = bf16_form_size(m, n), square = bf16_form_size(m, m);
+  const int64_t rectangle = bf16_form_size(m, n, parts), square = bf16_form_size(m, m, parts);
   Scratch scratch;
   Bf16Forms current{scratch.take<Bf16>(rectangle), scratch.take<Bf16>(rectangle)};
   Bf16* next_right = scratch.take<Bf16>(rectangle);
-  const Polynomial polynomial{scratch.take<Bf16>(square), scratch.take<Bf16>(square), scratch.take<float>(m),
-                              scratch.take<Bf16>(square), scratch.take<Bf16>(bf16_gram_workspace(n))};
-  kernels.pack(source, current);
+  const Polynomial polynomial{parts,
+                              scratch.take<Bf16>(square),
+                              scratch.take<Bf16>(square),
+                              scratch.take<float>(m),
+                              scratch.take<Bf16>(square),
+                              scratch.take<Bf16>(bf16_gram_workspace(n, parts))};
+  kernels.pack(source, parts, current);
   for (const Quintic& quintic : steps) {
     if (is_cancelled(cancel)) return KR_STATUS_CANCELLED;
     quintic_factor(kernels, quintic, m, n, current, polynomial);
-    Bf16Product image{.m = m, .n = n, .k = m, .a = polynomial.w_left, .b = current.right};
+    Bf16Product image{.m = m, .n = n, .k = m, .parts = parts, .a = polynomial.w_left, .b = current.right};
     if (&quintic == &steps.back()) {
-      if (!is_finite(kernels, image)) return KR_STATUS_OVERFLOW;
+      if (parts == 1 && !is_finite(kernels, image)) return KR_STATUS_OVERFLOW;
       image.c = x.data;
       image.c_stride = x.stride;
     } else {

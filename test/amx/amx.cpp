@@ -1,0 +1,3 @@
+// native/cpu/isa/amx.cpp on emulated tiles.
+#include "emulated_tiles.hpp"
+#include "native/cpu/isa/amx.cpp"
