@@ -1,8 +1,9 @@
-// qr and svd of square Gaussian matrices against geqrf + orgqr and gesdd of OpenBLAS; then triangularSolve.
+// qr and svd of square Gaussian matrices against geqrf + orgqr and gesdd of OpenBLAS; then triangularSolve and normEstimate.
 import { qr, svd, Tensor } from '../lib/index.js'
 import { type DType, multiply, precision } from '../test/matrices/zoo.js'
 import { type Context, hold, type Own, type Peer } from './contest.js'
 import { type Floats, gaussianBatch, item, sets, worst } from './inputs.js'
+import { normEstimateOfOrder } from './norm-estimate.js'
 import type { Measured } from './row.js'
 import { batches, orders, quickOrders } from './sizes.js'
 import { triangularSolveOfOrder } from './triangular-solve.js'
@@ -14,6 +15,7 @@ export async function* rows(context: Context): AsyncGenerator<Measured> {
       yield* await qrOfOrder(context, n, dtype)
       yield* await svdOfOrder(context, n, dtype)
       yield* await triangularSolveOfOrder(context, n, dtype)
+      yield* await normEstimateOfOrder(context, n, dtype)
     }
 }
 

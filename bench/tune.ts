@@ -12,6 +12,7 @@ import {
   inverseRoot,
   KronrootError,
   matmul,
+  normEstimate,
   open,
   orthogonalize,
   qr,
@@ -46,6 +47,8 @@ const laneCases: readonly LaneCase[] = [
   { op: 'qr', run: (a) => disposed(qr(a)) },
   { op: 'svd', run: (a) => disposed(svd(a)) },
   { op: 'triangular_solve', run: (a, out) => void triangularSolve(a, a, { out }) },
+  { op: 'spectral_norm', run: (a) => disposed(normEstimate(a)) },
+  { op: 'exact_norm', run: (a) => disposed(normEstimate(a, { kind: 'frobenius' })) },
 ]
 const laneOrders = [4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128]
 const laneBatches = [1, 2, 3, 4, 6, 8, 12, 16]

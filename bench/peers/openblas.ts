@@ -30,6 +30,8 @@ export interface BenchNative {
   qr(a: Floats, q: Floats, r: Floats, m: number, n: number, batch: number): void
   /** Left singular vector j in column j of `u`, right ones in rows of `v`, square matrices. */
   svd(a: Floats, s: Floats, u: Floats, v: Floats, n: number, batch: number): void
+  /** Descending, of square matrices. */
+  singularValues(a: Floats, s: Floats, n: number, batch: number): void
   /** L X = B, B n x columns, the lower triangle of `l`. */
   triangularSolve(l: Floats, b: Floats, x: Floats, n: number, columns: number, batch: number): void
   newtonSchulz(

@@ -16,9 +16,9 @@ constexpr std::string_view built_in =
 #include "crossovers.inc"
     ;
 
-constexpr std::string_view lane_ops[] = {"matmul",        "gram",     "eigh",        "eigh_values",
-                                         "inverse_root",  "cholesky", "spd_inverse", "spd_solve",
-                                         "orthogonalize", "qr",       "svd",         "triangular_solve"};
+constexpr std::string_view lane_ops[] = {
+    "matmul",    "gram",          "eigh", "eigh_values", "inverse_root",     "cholesky",      "spd_inverse",
+    "spd_solve", "orthogonalize", "qr",   "svd",         "triangular_solve", "spectral_norm", "exact_norm"};
 
 // The words of a line, up to a comment.
 std::vector<std::string_view> words_of(std::string_view line) {

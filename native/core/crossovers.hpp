@@ -37,6 +37,8 @@ enum class LaneOp : int {
   qr,
   svd,
   triangular_solve,
+  spectral_norm,  // norm_estimate of a spectral norm
+  exact_norm,     // of the others
 };
 
 // The rows of one instruction set.

@@ -120,6 +120,8 @@ struct SvdLanes;  // svd/lanes.hpp
 template <typename T>
 struct TriangularLanes;  // triangular/lanes.hpp
 template <typename T>
+struct NormLanes;  // norm/lanes.hpp
+template <typename T>
 struct Substitution;  // triangular/substitution.hpp
 
 struct Bf16Kernels;  // gemm/bf16.hpp
@@ -217,6 +219,11 @@ struct Kernels {
   // One right-hand side, n >= 1; workspace: 3 n numbers. False, with x half done, where something is not in order: an
   // element, a solution or the inverse of a diagonal element that is not finite, or squares beyond the range of f64.
   bool (*substitute)(Substitution<T>& op, double* workspace);
+
+  // Elements of T that norm_lanes needs as workspace, 64-byte aligned.
+  int64_t (*norm_lanes_workspace)(int64_t rows, int64_t cols, int32_t kind);
+  // Norms of a group of rows x cols matrices, neither of them 0.
+  void (*norm_lanes)(NormLanes<T>& op, T* workspace);
 
   // One step of a kr_update on elements [first, first + count) of an array; whether all is finite (ops.h).
   bool (*update)(int32_t kind, const kr_update_array& array, int64_t first, int64_t count);

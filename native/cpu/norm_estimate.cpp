@@ -5,12 +5,14 @@
 
 #include "../core/check.hpp"
 #include "../core/matrix.hpp"
+#include "../core/planner.hpp"
 #include "../core/report.hpp"
 #include "batch_loop.hpp"
 #include "device.hpp"
 #include "factor_probe.hpp"
 #include "gram_of_rows.hpp"
 #include "lambda_max.hpp"
+#include "norm/lanes.hpp"
 #include "scratch.hpp"
 #include "symmetric_input.hpp"
 
@@ -112,6 +114,20 @@ double spectral_lower(const KernelSet& set, const Matrix<T>& a, int iterations) 
   }
 }
 
+// Steps of SPECTRAL_LOWER, 0 for other kinds.
+int steps_of(const kr_norm_estimate_options& options) {
+  if (options.kind != KR_NORM_SPECTRAL_LOWER) return 0;
+  return options.iterations == 0 ? kIterations : options.iterations;
+}
+
+template <typename T>
+kr_report stored(double norm, const kr_report& report, const Matrix<T>& value) {
+  const T rounded = static_cast<T>(norm);
+  if (!std::isfinite(rounded)) return failed(KR_STATUS_OVERFLOW);
+  value(0, 0) = rounded;
+  return report;
+}
+
 template <typename T>
 kr_report measure(const KernelSet& set, const kr_norm_estimate_options& options, const Matrix<T>& a,
                   const Matrix<T>& value) {
@@ -139,16 +155,31 @@ kr_report measure(const KernelSet& set, const kr_norm_estimate_options& options,
     case KR_NORM_MAX:
       break;
     case KR_NORM_SPECTRAL_LOWER:
-      report.iterations = options.iterations == 0 ? kIterations : options.iterations;
+      report.iterations = steps_of(options);
       norm = spectral_lower(set, a, report.iterations);
       break;
     default:
       norm = largest == 0 ? 0 : spectral(set, a);
   }
-  const T rounded = static_cast<T>(norm);
-  if (!std::isfinite(rounded)) return failed(KR_STATUS_OVERFLOW);
-  value(0, 0) = rounded;
-  return report;
+  return stored(norm, report, value);
+}
+
+// A group, one matrix to a lane.
+template <typename T>
+void measure_group(const Kernels<T>& kernels, const kr_norm_estimate_options& options, const kr_batch& a,
+                   const kr_batch& values, int64_t first, int count, kr_report* reports) {
+  NormLanes<T> op{};
+  op.kind = options.kind;
+  op.iterations = steps_of(options);
+  op.a = lane_group<const T>(a, first, count);
+  Scratch scratch;
+  kernels.norm_lanes(op, scratch.take<T>(kernels.norm_lanes_workspace(a.rows, a.cols, op.kind)));
+  for (int lane = 0; lane < count; ++lane) {
+    kr_report report = answered(KR_METHOD_DIRECT);
+    report.iterations = op.iterations;
+    reports[lane] = op.status[lane] == KR_STATUS_OK ? stored(op.norm[lane], report, matrix_of<T>(values, first + lane))
+                                                    : failed(op.status[lane]);
+  }
 }
 
 template <typename T>
@@ -159,6 +190,16 @@ kr_code run(const kr_call* call, const kr_norm_estimate_options& options, const 
                        : options.kind == KR_NORM_SPECTRAL_LOWER
                            ? 4 * m * n * std::max<double>(kIterations, options.iterations)
                            : 2 * m * n;
+  const bool is_spectral = options.kind == KR_NORM_SPECTRAL || options.kind == KR_NORM_SPECTRAL_LOWER;
+  const LaneOp op = is_spectral ? LaneOp::spectral_norm : LaneOp::exact_norm;
+  const bool is_empty = a.rows == 0 || a.cols == 0;
+  if (!is_empty && plan_lanes(*call->device->crossovers, op, a.dtype, std::max(a.rows, a.cols), a.batch)) {
+    const Kernels<T>& kernels = kernels_of<T>(*call->device->kernels);
+    return report_groups(call, a.batch, kernels.lanes, flops, reports,
+                         [&](int64_t first, int count, kr_report* of_group) {
+                           measure_group(kernels, options, a, values, first, count, of_group);
+                         });
+  }
   return report_each(call, a.batch, flops, reports, [&](int64_t index) {
     return measure(*call->device->kernels, options, matrix_of<T>(a, index), matrix_of<T>(values, index));
   });

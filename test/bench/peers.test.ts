@@ -20,6 +20,7 @@ const native: BenchNative = {
   spdInverse() {},
   qr() {},
   svd() {},
+  singularValues() {},
   triangularSolve() {},
   newtonSchulz() {},
 }

@@ -218,6 +218,17 @@ void svd(const Arguments& arguments) {
   });
 }
 
+// singularValues(a, s, n, batch)
+template <typename T>
+void singular_values(const Arguments& arguments) {
+  const std::int64_t n = arguments.integer(2), batch = arguments.integer(3);
+  const T* a = arguments.elements<T>(0, batch * n * n);
+  T* s = arguments.elements<T>(1, batch * n);
+  auto& routes = opened().routes(T{});
+  opened().workers.run(
+      batch, [&](std::int64_t i, int thread) { routes[thread].singular_values(a + i * n * n, s + i * n, n); });
+}
+
 // triangularSolve(l, b, x, n, columns, batch)
 template <typename T>
 void triangular_solve(const Arguments& arguments) {
@@ -282,6 +293,7 @@ NAPI_MODULE_INIT() {
   define<by_type<spd_inverse<float>, spd_inverse<double>>>(env, exports, "spdInverse");
   define<by_type<qr<float>, qr<double>>>(env, exports, "qr");
   define<by_type<svd<float>, svd<double>>>(env, exports, "svd");
+  define<by_type<singular_values<float>, singular_values<double>>>(env, exports, "singularValues");
   define<by_type<triangular_solve<float>, triangular_solve<double>>>(env, exports, "triangularSolve");
   define<by_type<newton_schulz<float>, newton_schulz<double>>>(env, exports, "newtonSchulz");
   return exports;

@@ -99,6 +99,21 @@ bool Routes<T>::svd(const T* a, T* s, T* u, T* v, BlasInt n) {
 }
 
 template <typename T>
+bool Routes<T>::singular_values(const T* a, T* s, BlasInt n) {
+  T* copy = scratch(vectors_, std::size_t(n) * n);
+  std::copy_n(a, std::size_t(n) * n, copy);
+  if (integers_.size() < std::size_t(8) * n) integers_.resize(std::size_t(8) * n);
+  T size = 0, none = 0;
+  BlasInt info = 0;
+  const BlasInt query = -1, one = 1;
+  lapack_.gesdd("N", &n, &n, copy, &n, s, &none, &one, &none, &one, &size, &query, integers_.data(), &info);
+  const auto lwork = static_cast<BlasInt>(size);
+  lapack_.gesdd("N", &n, &n, copy, &n, s, &none, &one, &none, &one, scratch(work_, lwork), &lwork, integers_.data(),
+                &info);
+  return info == 0;
+}
+
+template <typename T>
 void Routes<T>::triangular_solve(const T* l, const T* b, T* x, BlasInt n, BlasInt columns) const {
   std::copy_n(b, std::size_t(n) * columns, x);
   const T alpha = 1;

@@ -31,6 +31,9 @@ class Routes {
   // A = U diag(s) V^T, n x n, by gesdd: u holds U, v holds V^T. False where it did not converge.
   bool svd(const T* a, T* s, T* u, T* v, BlasInt n);
 
+  // s descending, of n x n, by gesdd without vectors. False where it did not converge.
+  bool singular_values(const T* a, T* s, BlasInt n);
+
   // L X = B, L n x n and lower, B n x columns, by trsm; one column by trsv.
   void triangular_solve(const T* l, const T* b, T* x, BlasInt n, BlasInt columns) const;
 

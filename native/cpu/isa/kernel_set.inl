@@ -13,6 +13,7 @@
 #include "../inverse_root/lanes/minimax.inl"
 #include "../inverse_root/lanes/partial_fractions.inl"
 #include "../inverse_root/partial_fractions.inl"
+#include "../norm/lanes/norm_estimate.inl"
 #include "../orthogonalize/lanes/newton_schulz.inl"
 #include "../qr/lanes/qr.inl"
 #include "../spd/elimination.inl"
@@ -67,6 +68,8 @@ constexpr Kernels<T> kernels_for() {
       .triangular_solve_lanes_workspace = triangular::triangular_solve_lanes_workspace<T>,
       .triangular_solve_lanes = triangular::triangular_solve_lanes<T>,
       .substitute = triangular::substitute<T>,
+      .norm_lanes_workspace = norms::norm_lanes_workspace<T>,
+      .norm_lanes = norms::norm_lanes<T>,
       .update = elementwise::update<T>,
       .divide = elementwise::divide<T, T>,
       .divide_wide = elementwise::divide<T, double>,

@@ -357,7 +357,9 @@ typedef struct kr_svd_options {
  *   by up to 8 (m + n) ulp, but never SPECTRAL below sigma_max.
  * Report: iterations = steps of SPECTRAL_LOWER, else 0; nothing is measured.
  * Cost: one pass over A; SPECTRAL_LOWER two a step; SPECTRAL, s = min(m, n): m n s flop and s^3 for each of 0 to 7
- *   squarings. Memory a thread, in elements: m n + 3 s^2 for SPECTRAL, m n for SPECTRAL_LOWER, else O(m + n).
+ *   squarings. Memory a thread, in elements: m n + 3 s^2 for SPECTRAL, m n for SPECTRAL_LOWER, else O(m + n); where
+ *   matrices share vectors (n small, several in the call) m n + 5/2 s^2 for SPECTRAL, else m n, and 3 (m + n), for each
+ *   of the matrices of a vector.
  * Source: power traces, native/cpu/lambda_max.cpp; Golub and Van Loan, 2.3 and 8.2.1.
  */
 typedef enum kr_norm {
