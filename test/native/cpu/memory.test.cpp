@@ -2,15 +2,16 @@
 #include <functional>
 #include <string>
 
-#include "devices.hpp"
 #include "native/core/matrix.hpp"
 #include "native/core/planner.hpp"
 #include "native/cpu/gemm/bf16.hpp"
 #include "native/cpu/scratch.hpp"
+#include "rectangles.hpp"
 
 namespace {
 
 using namespace kronroot::test;
+using kronroot::LaneOp;
 using kronroot::cpu::Scratch;
 
 // "a few hundred KiB": tables of rotations and packed operands, whose size does not grow with n.
@@ -113,6 +114,143 @@ TEST("memory: a matrix alone takes what ops.h states") {
   for (const int64_t n : {300, 800}) {
     check_alone<float>(n);
     check_alone<double>(n);
+  }
+}
+
+template <typename T>
+void check_wide_svd(int64_t m, int64_t n) {
+  const std::string where = std::string(type_name<T>) + " " + std::to_string(m) + "x" + std::to_string(n);
+  const double area = static_cast<double>(m * n), square = static_cast<double>(m * m);
+  Batch<T> x(1, m, n), s(1, m, 1), u(1, m, m), v(1, n, m);
+  Uniform random(3);
+  random.fill(x);
+  const double svd =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::svd(call, nullptr, &x, &s, &u, &v, nullptr); });
+  check(svd <= 5 * area + 14 * square, where, "svd takes 5 m n + 14 m^2", svd / area);
+}
+
+TEST("memory: the svd of wide matrices takes what ops.h states") {
+  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{300, 500}, {200, 1500}}) {
+    check_wide_svd<float>(m, n);
+    check_wide_svd<double>(m, n);
+  }
+}
+
+template <typename T>
+void check_kron_solve() {
+  constexpr int64_t kRows = 700, kCols = 900;
+  constexpr double kArea = kRows * kCols;
+  Batch<T> x(1, kRows, kCols), y(1, kRows, kCols), a(1, kRows, kRows), b(1, kCols, kCols), s(1, kRows, kCols, T{1});
+  Batch<T> of_a(1, kRows, 1, T{1}), of_b(1, kCols, 1, T{1});
+  Uniform random(3);
+  random.fill(x);
+  for (int64_t i = 0; i < kRows; ++i) a(i, i) = 1;
+  for (int64_t i = 0; i < kCols; ++i) b(i, i) = 1;
+  const kr_kron_bases bases{&a, &of_a, &b, &of_b};
+  kr_kron_solve_options damped{};
+  damped.damping = KR_RIDGE_ABSOLUTE;
+  damped.damping_value = 1;
+  damped.beta = 0.9;
+  damped.weight = 0.1;
+  for (const bool has_statistics : {false, true}) {
+    const double used = elements_used<T>([&](const kr_call* call) {
+      kronroot::cpu::kron_solve(call, &damped, &bases, nullptr,
+                                has_statistics ? &s : static_cast<const kr_batch*>(nullptr), &x, &y, nullptr);
+    });
+    check(used <= (has_statistics ? 3.05 : 2.05) * kArea, type_name<T>,
+          has_statistics ? "kron_solve with statistics takes 3 m n" : "kron_solve takes 2 m n", used / kArea);
+  }
+}
+
+TEST("memory: kron_solve takes what ops.h states") {
+  check_kron_solve<float>();
+  check_kron_solve<double>();
+}
+
+template <typename T>
+void check_modes() {
+  constexpr int64_t kSide = 100;
+  Batch<T> x(1, kSide * kSide, kSide, T{1}), y = x, a(1, kSide, kSide, T{1});
+  kr_mode_product_options options{};
+  options.order = 3;
+  std::fill_n(options.dims, 3, kSide);
+  const kr_batch* factors[] = {&a, &a, &a};
+  const double used =
+      elements_used<T>([&](const kr_call* call) { kronroot::cpu::mode_product(call, &options, &x, factors, &y); });
+  check(used <= 2.05 * kSide * kSide * kSide, type_name<T>, "mode_product takes two tensors", used);
+}
+
+TEST("memory: mode_product takes what ops.h states") {
+  check_modes<float>();
+  check_modes<double>();
+}
+
+// Elements of T for each matrix of a vector.
+template <typename T>
+double lane_elements(LaneOp op, const std::function<void(const kr_call*)>& run) {
+  const kronroot::cpu::KernelSet& set = kronroot::cpu::best_kernels();
+  LaneDevice device(op, true, set);
+  Scratch::forget_deepest();
+  run(device.get());
+  const int lanes = kronroot::cpu::kernels_of<T>(set).lanes;
+  return static_cast<double>(Scratch::deepest()) / (sizeof(T) * static_cast<double>(lanes));
+}
+
+template <typename T>
+void check_lanes(int64_t size) {
+  constexpr int64_t kBatch = 16;
+  const std::string where = std::string(type_name<T>) + " n = " + std::to_string(size);
+  const double n = static_cast<double>(size), square = n * n;
+  // O(n): some lanes of f64 for each row.
+  const double few = 32 * n;
+  const Batch<T> a = definite<T>(kBatch, size);
+  Batch<T> x(kBatch, size, size), y(kBatch, size, size), z(kBatch, size, size), s(kBatch, size, 1);
+  namespace cpu = kronroot::cpu;
+  const double cholesky =
+      lane_elements<T>(LaneOp::cholesky, [&](const kr_call* call) { cpu::cholesky(call, nullptr, &a, &x, nullptr); });
+  check(cholesky <= n * (n + 1) + 12 * n, where, "cholesky takes n (n + 1) + 12 n", cholesky);
+  const double inverse = lane_elements<T>(
+      LaneOp::spd_inverse, [&](const kr_call* call) { cpu::spd_inverse(call, nullptr, &a, &x, nullptr); });
+  check(inverse <= n * (n + 1) + 12 * n, where, "spd_inverse takes n (n + 1) + 12 n", inverse);
+  const double solve = lane_elements<T>(
+      LaneOp::spd_solve, [&](const kr_call* call) { cpu::spd_solve(call, nullptr, &a, &a, &x, nullptr); });
+  check(solve <= n * (4 * n + 16), where, "spd_solve takes n (2 n + 2 k + 16)", solve);
+  const double triangular = lane_elements<T>(LaneOp::triangular_solve, [&](const kr_call* call) {
+    cpu::triangular_solve(call, nullptr, &a, &a, &x, nullptr);
+  });
+  check(triangular <= 3 * square + few, where, "triangular_solve takes n (n + 2 k + O(1))", triangular);
+  const double qr =
+      lane_elements<T>(LaneOp::qr, [&](const kr_call* call) { cpu::qr(call, nullptr, &a, &x, &y, nullptr); });
+  check(qr <= 2 * square + few, where, "qr takes m (m + n) + O(m + n)", qr);
+  const double svd =
+      lane_elements<T>(LaneOp::svd, [&](const kr_call* call) { cpu::svd(call, nullptr, &a, &s, &x, &y, nullptr); });
+  check(svd <= 5 * square + few, where, "svd takes 3 m n + 2 m^2", svd);
+  Batch<T> norm(kBatch, 1, 1);
+  kr_norm_estimate_options options{};
+  const double spectral = lane_elements<T>(
+      LaneOp::spectral_norm, [&](const kr_call* call) { cpu::norm_estimate(call, &options, &a, &norm, nullptr); });
+  check(spectral <= 3.5 * square + 6 * n + 8, where, "the spectral norm takes m n + 5/2 s^2 + 3 (m + n)", spectral);
+  options.kind = KR_NORM_SPECTRAL_LOWER;
+  const double lower = lane_elements<T>(
+      LaneOp::spectral_norm, [&](const kr_call* call) { cpu::norm_estimate(call, &options, &a, &norm, nullptr); });
+  check(lower <= square + 6 * n + 8, where, "the lower bound takes m n + 3 (m + n)", lower);
+  if (sizeof(T) == 4) {
+    kr_inverse_root_options root{};
+    root.p_numerator = 4;
+    root.p_denominator = 1;
+    for (const auto& [method, most] : {std::pair(KR_METHOD_AUTO, 4.0), std::pair(KR_METHOD_MINIMAX, 8.0)}) {
+      root.method = method;
+      const double used = lane_elements<T>(
+          LaneOp::inverse_root, [&](const kr_call* call) { cpu::inverse_root(call, &root, &a, &x, nullptr); });
+      check(used <= most * square + 40 * n, where + " method " + std::to_string(method), "inverse_root", used / square);
+    }
+  }
+}
+
+TEST("memory: matrices that share vectors take what ops.h states") {
+  for (const int64_t n : {8, 32, 64}) {
+    check_lanes<float>(n);
+    check_lanes<double>(n);
   }
 }
 
