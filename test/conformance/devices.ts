@@ -14,7 +14,9 @@ const found = isas.filter((isa) => {
     open('cpu', { isa }).dispose()
     return true
   } catch (error) {
-    if (error instanceof KronrootError && ['ERR_NO_DEVICE', 'ERR_NOT_COMPILED'].includes(error.code)) return false
+    // ERR_OPTION: the machine does not have it.
+    const reasons = ['ERR_OPTION', 'ERR_NO_DEVICE', 'ERR_NOT_COMPILED']
+    if (error instanceof KronrootError && reasons.includes(error.code)) return false
     throw error
   }
 })

@@ -128,22 +128,31 @@ void amx_multiply(const Bf16Product& product) {
 
 // Magnitudes in the order of integers, where infinity and NaN come last.
 void amx_row_magnitudes(const Bf16Source& source, float* of_strips) {
-  typedef Vec<int32_t> Magnitudes;
   // A strip is 32 rows of S, or 32 of its columns.
   const int64_t step = source.transpose ? 1 : source.stride;
   for (int64_t row = 0; row < source.rows; row += kBlock, ++of_strips) {
     const int64_t left = smaller(kBlock, source.rows - row);
     const int64_t height = source.transpose ? source.cols : left, width = source.transpose ? left : source.cols;
+    const int64_t whole = width / (2 * kSide) * (2 * kSide);
     const float* s = source.s + row * step;
-    Magnitudes largest = {};
+    __m512i largest[2] = {};
+    const auto take = [&](int which, Vec<float> v) {
+      const auto magnitudes = reinterpret_cast<__m512i>(bits_of(v) & 0x7fffffffu);
+      largest[which] = _mm512_maskz_max_epi32(0xffff, largest[which], magnitudes);
+    };
     for (int64_t i = 0; i < height; ++i, s += source.stride) {
-      for (int64_t j = 0; j < width; j += kSide) {
-        const auto each = reinterpret_cast<Magnitudes>(_mm512_maskz_loadu_ps(first(width - j), s + j)) & 0x7fffffff;
-        largest = each > largest ? each : largest;
+      for (int64_t j = 0; j < whole; j += 2 * kSide) {
+        take(0, load(s + j));
+        take(1, load(s + j + kSide));
+      }
+      if (whole < width) {
+        take(0, _mm512_maskz_loadu_ps(first(width - whole), s + whole));
+        take(1, _mm512_maskz_loadu_ps(first(width - whole - kSide), s + whole + kSide));
       }
     }
+    const auto lanes = reinterpret_cast<Vec<int32_t>>(_mm512_maskz_max_epi32(0xffff, largest[0], largest[1]));
     int32_t most = 0;
-    for (int i = 0; i < kSide; ++i) most = largest[i] > most ? largest[i] : most;
+    for (int i = 0; i < kSide; ++i) most = lanes[i] > most ? lanes[i] : most;
     *of_strips = __builtin_bit_cast(float, most);
   }
 }
