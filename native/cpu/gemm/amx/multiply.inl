@@ -32,7 +32,8 @@ struct Columns {
 // A block of C and its sums.
 struct Block {
   int64_t row = 0, column = 0;
-  float* sums = nullptr;  // null: no block
+  float* sums = nullptr;  // null: nothing to be done with them
+  int64_t stride = kBlock;
 };
 
 constexpr int kTileBytes = 64;
@@ -123,11 +124,11 @@ void multiply_block(const Bf16Product& p, const Bf16* a, const Bf16* b, int64_t 
     after.advance(after.at_a_time);
   }
   while (position < end) position = finish.advance(position);
-  constexpr int kRow = kBlock * sizeof(float);
-  _tile_stored(0, block.sums, kRow);
-  _tile_stored(1, block.sums + kSide, kRow);
-  _tile_stored(2, block.sums + kSide * kBlock, kRow);
-  _tile_stored(3, block.sums + kSide * kBlock + kSide, kRow);
+  const int64_t stride = block.stride * int64_t{sizeof(float)};
+  _tile_stored(0, block.sums, stride);
+  _tile_stored(1, block.sums + kSide, stride);
+  _tile_stored(2, block.sums + kSide * block.stride, stride);
+  _tile_stored(3, block.sums + kSide * block.stride + kSide, stride);
 }
 
 // Rows of A whose tiles stay in the L2 cache while all of B passes.
@@ -159,14 +160,17 @@ void multiply(const Bf16Product& p) {
                 start_row + kBlock < end_row ? Parts : 2 * Parts};
       }
       for (int64_t row = start_row; row < end_row; row += kBlock) {
-        const Block block{row, column, sums[turn]};
+        const bool is_direct = Finish::is_direct(p, row, column);
+        Block block{row, column, sums[turn]};
+        if (is_direct) block = {row, column, p.c + row * p.c_stride + column, p.c_stride};
         multiply_block<Finish, Parts>(p, tile<Parts>(p.a, p.k, row, 0), b, steps, before, block, next, spare);
-        before = block;
+        before = is_direct ? Block{} : block;
         turn = 1 - turn;
       }
     }
   }
   _tile_release();
+  if (before.sums == nullptr) return;
   Finish finish(p, before.row, before.column, before.sums, spare);
   if (finish.needs_diagonal()) finish.finish_diagonal();
   for (int position = 0; position < finish.cost();) position = finish.advance(position);

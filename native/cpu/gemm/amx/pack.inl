@@ -42,6 +42,8 @@ class Pack {
   // Of what a block on its way will be written to, rows [first, end); forms lie in the cache.
   static void prefetch(const Bf16Product&, int64_t, int64_t, int64_t, int64_t) {}
 
+  static bool is_direct(const Bf16Product&, int64_t, int64_t) { return false; }
+
   // `spare` takes the tiles that are needed for their transposes only.
   Pack(const Bf16Product& p, int64_t row, int64_t column, float* sums, Bf16* spare)
       : p_(p), row_(row), column_(column), sums_(sums), alpha_(p.alpha) {

@@ -20,8 +20,27 @@ class Store {
     }
   }
 
+  // Whether the sums of a block are C: the tiles are stored there, and nothing is left to be done.
+  static bool is_direct(const Bf16Product& p, int64_t row, int64_t column) {
+    const bool is_plain = p.alpha == 1 && p.beta == 0 && p.gamma == 0 && p.row_exponents == nullptr && !p.is_symmetric;
+    return is_plain && row + kBlock <= p.m && column + kBlock <= p.n;
+  }
+
   Store(const Bf16Product& p, int64_t row, int64_t column, float* sums, Bf16*)
-      : p_(p), row_(row), column_(column), sums_(sums), is_mirrored_(p.is_symmetric && row != column) {
+      : p_(p),
+        row_(row),
+        column_(column),
+        sums_(sums),
+        c_(p.c + row * p.c_stride + column),
+        c_stride_(p.c_stride),
+        d_(p.beta == 0 ? nullptr : p.plain_d + row * p.plain_d_stride + column),
+        d_stride_(p.plain_d_stride),
+        alpha_(p.alpha),
+        beta_(p.beta),
+        rows_left_(p.m - row),
+        left_mask_(first(p.n - column)),
+        right_mask_(first(p.n - column - kSide)),
+        is_mirrored_(p.is_symmetric && row != column) {
     if (p.row_exponents != nullptr) exponent_ = -p.row_exponents[row / kBlock] - p.column_exponents[column / kBlock];
   }
 
@@ -54,6 +73,12 @@ class Store {
   struct Row {
     Vec<float> left, right;
   };
+  struct Masks {
+    __mmask16 left, right;
+  };
+
+  // The columns that row i of the block has in C.
+  Masks masks(int64_t i) const { return i < rows_left_ ? Masks{left_mask_, right_mask_} : Masks{0, 0}; }
 
   Row read_row(int i) const {
     const float* const sums = sums_ + i * kBlock;
@@ -64,12 +89,13 @@ class Store {
       row.left = _mm512_maskz_scalef_ps(0xffff, row.left, exponent);
       row.right = _mm512_maskz_scalef_ps(0xffff, row.right, exponent);
     }
-    row.left *= p_.alpha;
-    row.right *= p_.alpha;
-    if (p_.beta != 0) {
-      const float* const d = p_.plain_d + (row_ + i) * p_.plain_d_stride + column_;
-      row.left += p_.beta * Vec<float>(_mm512_maskz_loadu_ps(mask(i, 0), d));
-      row.right += p_.beta * Vec<float>(_mm512_maskz_loadu_ps(mask(i, kSide), d + kSide));
+    row.left *= alpha_;
+    row.right *= alpha_;
+    if (beta_ != 0) {
+      const float* const d = d_ + i * d_stride_;
+      const auto [left, right] = masks(i);
+      row.left += beta_ * Vec<float>(_mm512_maskz_loadu_ps(left, d));
+      row.right += beta_ * Vec<float>(_mm512_maskz_loadu_ps(right, d + kSide));
     }
     return row;
   }
@@ -79,17 +105,13 @@ class Store {
     store(sums_ + i * kBlock + kSide, row.right);
   }
 
-  // Of 16 columns from `column` of the block, those that row i of it has in C.
-  __mmask16 mask(int64_t i, int64_t column) const {
-    return row_ + i < p_.m ? first(p_.n - column_ - column) : __mmask16{0};
-  }
-
   void store_row(int i) {
     const Row row = read_row(i);
     if (is_mirrored_) write_back(i, row);
-    float* const c = p_.c + (row_ + i) * p_.c_stride + column_;
-    _mm512_mask_storeu_ps(c, mask(i, 0), row.left);
-    _mm512_mask_storeu_ps(c + kSide, mask(i, kSide), row.right);
+    float* const c = c_ + i * c_stride_;
+    const auto [left, right] = masks(i);
+    _mm512_mask_storeu_ps(c, left, row.left);
+    _mm512_mask_storeu_ps(c + kSide, right, row.right);
   }
 
   // The quarter of the block from (i, j), all of whose columns C has, to its mirror image.
@@ -105,6 +127,13 @@ class Store {
   const Bf16Product& p_;
   int64_t row_, column_;
   float* sums_;
+  float* c_;
+  int64_t c_stride_;
+  const float* d_;
+  int64_t d_stride_;
+  float alpha_, beta_;
+  int64_t rows_left_;
+  __mmask16 left_mask_, right_mask_;
   int exponent_ = 0;
   bool is_mirrored_;
   bool is_final_ = false;  // the sums hold C
