@@ -42,7 +42,8 @@ export async function main(
   }
   const reference = open('reference')
   const native = loadNative(nativeFile)
-  const openblas = connectOpenblas(native, device.threads, log, process.env.KRONROOT_OPENBLAS)
+  const { KRONROOT_OPENBLAS: library, KRONROOT_OPENBLAS_CORE: core } = process.env
+  const openblas = connectOpenblas(native, device.threads, log, library, core)
   const machine = describeMachine(device, native, openblas?.info ?? null)
   const context: Context = {
     quick,

@@ -57,6 +57,10 @@ const candidates = [
   'libopenblas.so.0',
 ]
 
+/** What OpenBLAS falls back to on a processor newer than itself; a race against it would say nothing. */
+const oldestCore = 'Prescott'
+const chooseCore = 'To choose others: KRONROOT_OPENBLAS_CORE=SkylakeX (AVX-512) or Haswell (AVX2)'
+
 /** The bench addon, where scripts/bench.mjs could build it. */
 export function loadNative(file: string | undefined): BenchNative | undefined {
   return file && existsSync(file) ? (createRequire(import.meta.url)(file) as BenchNative) : undefined
@@ -65,24 +69,30 @@ export function loadNative(file: string | undefined): BenchNative | undefined {
 /**
  * The peer, or undefined after one line that says why and how to get it.
  * @param library one file to load instead of the usual places
+ * @param core the kernels that it is to take instead of its own choice, as in OPENBLAS_CORETYPE
  */
 export function connect(
   native: BenchNative | undefined,
   threads: number,
   log: (line: string) => void,
   library?: string,
+  core?: string,
 ): OpenblasPeer | undefined {
   if (!native) {
     log('openblas: no peer, because the bench addon was not built (it needs python3, make and g++)')
     return undefined
   }
   // It reads OPENBLAS_CORETYPE, OPENBLAS_L2_SIZE and others when it is loaded. Whatever they are set to for other
-  // programs, the peer runs with the kernels that it picks for this machine itself.
+  // programs, the peer runs with the kernels that it picks for this machine itself, or those named for the bench.
   for (const name of Object.keys(process.env)) if (name.startsWith('OPENBLAS_')) delete process.env[name]
+  if (core) process.env.OPENBLAS_CORETYPE = core
   const reasons: string[] = []
   for (const file of library ? [library] : candidates.filter((name) => !name.startsWith('/') || existsSync(name))) {
     try {
-      return { info: native.open(file, threads), native }
+      const info = native.open(file, threads)
+      if (info.core !== oldestCore || core) return { info, native }
+      log(`openblas: no peer, because ${file} does not know this processor and takes its SSE kernels. ${chooseCore}`)
+      return undefined
     } catch (error) {
       reasons.push(error instanceof Error ? error.message : String(error))
     }

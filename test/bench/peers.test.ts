@@ -54,6 +54,17 @@ describe('openblas', () => {
     const peer = connect(loading, 2, () => {}, 'libopenblas.so.0')
     expect(peer?.info).toEqual({ file: 'libopenblas.so.0', core: 'its own choice', config: '2' })
   })
+
+  it('with its oldest kernels on a processor it does not know: no peer, unless kernels are named', () => {
+    const lines: string[] = []
+    const loading: BenchNative = {
+      ...native,
+      open: (file) => ({ file, core: process.env.OPENBLAS_CORETYPE ?? 'Prescott', config: '' }),
+    }
+    expect(connect(loading, 2, (line) => lines.push(line), 'libopenblas.so.0')).toBeUndefined()
+    expect(lines).toEqual([expect.stringMatching(/does not know this processor.*KRONROOT_OPENBLAS_CORE=SkylakeX/)])
+    expect(connect(loading, 2, () => {}, 'libopenblas.so.0', 'SkylakeX')?.info.core).toBe('SkylakeX')
+  })
 })
 
 describe('the machine block', () => {
