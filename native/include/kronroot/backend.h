@@ -17,7 +17,7 @@ extern "C" {
 typedef struct kr_device_options {
   int32_t ordinal; /* which device of the backend */
   int32_t threads; /* CPU: most threads a call uses; 0: KRONROOT_THREADS, else the number of cores */
-  const char* isa; /* CPU: "baseline", "avx2", "avx512"; NULL: KRONROOT_ISA, else the best the machine has */
+  const char* isa; /* CPU: "baseline", "avx2", "avx512", "amx"; NULL: KRONROOT_ISA, else the best the machine has */
 } kr_device_options;
 
 typedef struct kr_device_info {
