@@ -18,6 +18,7 @@ typedef struct kr_device_options {
   int32_t ordinal; /* which device of the backend */
   int32_t threads; /* CPU: most threads a call uses; 0: KRONROOT_THREADS, else the number of cores */
   const char* isa; /* CPU: "baseline", "avx2", "avx512", "amx"; NULL: KRONROOT_ISA, else the best the machine has */
+  void* stream;    /* CUDA: the caller's cudaStream_t, in whose order the ops run; NULL: a stream of the device's own */
 } kr_device_options;
 
 typedef struct kr_device_info {
@@ -26,6 +27,9 @@ typedef struct kr_device_info {
   int32_t threads;
   int32_t reserved;
   int64_t bytes_allocated; /* through allocate(), not yet released */
+  int64_t bytes_free;      /* of the device's memory; 0 where device memory is host memory */
+  int64_t bytes_total;
+  void* stream; /* CUDA: the cudaStream_t that ops are enqueued on; else NULL */
 } kr_device_info;
 
 typedef struct kr_backend {
@@ -82,6 +86,18 @@ typedef struct kr_backend {
                               const kr_batch* b, const kr_batch* x, kr_report* reports);
   kr_code (*norm_estimate)(const kr_call* call, const kr_norm_estimate_options* options, const kr_batch* a,
                            const kr_batch* values, kr_report* reports);
+
+  /*
+   * The next two are NULL where device memory is host memory and a call returns when its work is done. Where they are
+   * set, `data` of descriptors and arrays, `reports`, `finite` and `results` are memory of the device (from allocate, or
+   * foreign memory of the same device), and ops only enqueue: they return before their results are there, in the order
+   * of the device's stream. upload has taken its bytes when it returns; download returns when the bytes have arrived.
+   * An error of enqueued work is returned by the next call that meets it; its message names the op that launched it.
+   */
+  /* Waits for everything enqueued so far. */
+  kr_code (*synchronize)(const kr_call* call);
+  /* Enqueues: NaN into the matrices of `output` whose report is a failure. */
+  kr_code (*fill_failed)(const kr_call* call, const kr_report* reports, const kr_batch* output);
 } kr_backend;
 
 /* Exported by plugins under this name; NULL where want_abi is not served. */
