@@ -188,6 +188,8 @@ const kr_backend* kr_cpu_backend(void) {
       .svd = cpu::svd,
       .triangular_solve = cpu::triangular_solve,
       .norm_estimate = cpu::norm_estimate,
+      .synchronize = nullptr,
+      .fill_failed = nullptr,
   };
   return &backend;
 }

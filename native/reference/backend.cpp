@@ -93,6 +93,8 @@ constexpr kr_backend table = {
     .svd = svd,
     .triangular_solve = triangular_solve,
     .norm_estimate = norm_estimate,
+    .synchronize = nullptr,
+    .fill_failed = nullptr,
 };
 
 }  // namespace

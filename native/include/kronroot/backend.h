@@ -89,10 +89,11 @@ typedef struct kr_backend {
 
   /*
    * The next two are NULL where device memory is host memory and a call returns when its work is done. Where they are
-   * set, `data` of descriptors and arrays, `reports`, `finite` and `results` are memory of the device (from allocate, or
-   * foreign memory of the same device), and ops only enqueue: they return before their results are there, in the order
-   * of the device's stream. upload has taken its bytes when it returns; download returns when the bytes have arrived.
-   * An error of enqueued work is returned by the next call that meets it; its message names the op that launched it.
+   * set, `data` of descriptors and arrays, `reports`, `finite` and `results` are memory of the device (from allocate,
+   * or foreign memory of the same device), and ops only enqueue: they return before their results are there, in the
+   * order of the device's stream. upload has taken its bytes when it returns; download returns when the bytes have
+   * arrived. An error of enqueued work is returned by the next call that meets it; its message names the op that
+   * launched it.
    */
   /* Waits for everything enqueued so far. */
   kr_code (*synchronize)(const kr_call* call);

@@ -1,0 +1,71 @@
+// How kernels are started: one function, the same source for nvcc and for the emulator.
+//
+//   launch<scale<float>>(op, {.blocks = {batch}, .threads = 256, .shared_bytes = bytes}, arguments...);
+//
+// The kernel is a template argument, so that the emulator can list every kernel of the program, run or not.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "op.hpp"
+
+#if !defined(__CUDACC__)
+#include <simt/launch.hpp>
+#endif
+
+namespace kronroot::cuda {
+
+struct Blocks {
+  int64_t x = 1;
+  int64_t y = 1;
+  int64_t z = 1;
+};
+
+struct LaunchShape {
+  Blocks blocks;
+  int threads = 1;
+  std::size_t shared_bytes = 0;
+};
+
+// Most blocks along y and z; along x 2^31 - 1.
+inline constexpr int64_t most_blocks_yz = 65535;
+
+#if defined(__CUDACC__)
+
+template <auto Kernel, typename... Arguments>
+void launch(Op& op, const LaunchShape& shape, const Arguments&... arguments) {
+  if (op.failed() || shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
+  op.launched();
+  constexpr std::size_t without_asking = 48 * 1024;
+  if (shape.shared_bytes > without_asking) {
+    op.check(cudaFuncSetAttribute(Kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(shape.shared_bytes)));
+  }
+  const dim3 blocks(static_cast<unsigned>(shape.blocks.x), static_cast<unsigned>(shape.blocks.y),
+                    static_cast<unsigned>(shape.blocks.z));
+  Kernel<<<blocks, static_cast<unsigned>(shape.threads), shape.shared_bytes, op.stream()>>>(arguments...);
+  op.check(cudaGetLastError());
+}
+
+#else
+
+template <auto Kernel>
+const char* name_of_kernel() {
+  return __PRETTY_FUNCTION__;
+}
+template <auto Kernel>
+inline const simt::Registration registration{name_of_kernel<Kernel>()};
+
+template <auto Kernel, typename... Arguments>
+void launch(Op& op, const LaunchShape& shape, const Arguments&... arguments) {
+  if (op.failed() || shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
+  op.launched();
+  const simt::LaunchShape emulated{{shape.blocks.x, shape.blocks.y, shape.blocks.z}, shape.threads, shape.shared_bytes};
+  op.check(simt::launch(registration<Kernel>, emulated, op.stream(), [=] { Kernel(arguments...); }));
+}
+
+#endif
+
+}  // namespace kronroot::cuda

@@ -1,0 +1,44 @@
+#include "op.hpp"
+
+#include "errors.hpp"
+
+namespace kronroot::cuda {
+
+Op::Op(const kr_call* call, const char* name) : call_(call), name_(name), device_(*call->device), lock_(device_.mutex) {
+  code_ = refuse_lost(call, device_);
+  if (failed()) return;
+  check(cudaSetDevice(device_.ordinal));
+  if (is_cancelled()) code_ = KR_CANCELLED;
+}
+
+Op::~Op() {
+  for (void* each : scratch_) cudaFreeAsync(each, device_.stream);
+}
+
+void* Op::allocate(int64_t count, std::size_t element_bytes) {
+  if (failed()) return nullptr;
+  void* memory = nullptr;
+  const std::size_t bytes = static_cast<std::size_t>(count) * element_bytes;
+  if (bytes == 0) return nullptr;
+  const cudaError_t error = cudaMallocAsync(&memory, bytes, device_.stream);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    code_ = out_of_memory(call_, static_cast<int64_t>(bytes));
+    return nullptr;
+  }
+  check(error);
+  if (failed()) return nullptr;
+  scratch_.push_back(memory);
+  return memory;
+}
+
+void Op::check(cudaError_t error) {
+  if (error == cudaSuccess || failed()) return;
+  code_ = failure(call_, device_, error, name_);
+}
+
+void Op::fail(kr_code code) {
+  if (!failed()) code_ = code;
+}
+
+}  // namespace kronroot::cuda
