@@ -19,7 +19,9 @@ const log = resolve(folder, 'compiler.log')
 
 const missing = ['nvcc', 'cmake', 'ninja'].filter((tool) => spawnSync(tool, ['--version']).error)
 if (missing.length > 0) {
-  console.log(`CUDA plugin not built: no ${missing.join(' and no ')} on the PATH (CUDA Toolkit 13.0, cmake, ninja-build)`)
+  console.log(
+    `CUDA plugin not built: no ${missing.join(' and no ')} on the PATH (CUDA Toolkit 13.0, cmake, ninja-build)`,
+  )
   process.exit(missing.includes('nvcc') ? 3 : 1)
 }
 
@@ -32,7 +34,16 @@ function run(command, args) {
   return stdout + stderr
 }
 
-run('cmake', ['-G', 'Ninja', '-S', 'native/cuda', '-B', folder, '-DCMAKE_BUILD_TYPE=Release', `-DCMAKE_CUDA_ARCHITECTURES=${values.architectures}`])
+run('cmake', [
+  '-G',
+  'Ninja',
+  '-S',
+  'native/cuda',
+  '-B',
+  folder,
+  '-DCMAKE_BUILD_TYPE=Release',
+  `-DCMAKE_CUDA_ARCHITECTURES=${values.architectures}`,
+])
 const built = resolve(folder, 'libkronroot_cuda.so')
 // ninja prints a file's output when it is compiled; what it printed before stays in the log.
 const output = run('cmake', ['--build', folder, '-j', String(availableParallelism())])
@@ -87,7 +98,9 @@ function grouped(all) {
 }
 console.log('registers and bytes spilled, by architecture')
 for (const [kernel, each] of byKernel) {
-  console.log(`  ${kernel}: ${each.map((row) => `${row.architecture} ${row.registers}${row.spillBytes ? ` (${row.spillBytes} B spilled)` : ''}`).join(', ')}`)
+  console.log(
+    `  ${kernel}: ${each.map((row) => `${row.architecture} ${row.registers}${row.spillBytes ? ` (${row.spillBytes} B spilled)` : ''}`).join(', ')}`,
+  )
 }
 
 const out = resolve(root, values.out)
@@ -96,4 +109,6 @@ const plugin = resolve(out, 'libkronroot_cuda.so')
 rmSync(plugin, { force: true })
 copyFileSync(built, plugin)
 const spilling = rows.filter((row) => row.spillBytes > 0).length
-console.log(`${plugin}: ${(statSync(plugin).size / 1e6).toFixed(2)} MB, ${byKernel.size} kernels, ${spilling} of ${rows.length} compilations spill`)
+console.log(
+  `${plugin}: ${(statSync(plugin).size / 1e6).toFixed(2)} MB, ${byKernel.size} kernels, ${spilling} of ${rows.length} compilations spill`,
+)
