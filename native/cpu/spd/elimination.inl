@@ -9,6 +9,9 @@ namespace kronroot::cpu {
 namespace {
 namespace spd {
 
+// Terms summed one after the other before the sum is taken off x: the error of a sum grows with the length of its chain.
+inline constexpr int64_t kLongestChain = 32;
+
 // A strip of x, `last_count` <= width columns in its last vector.
 template <typename T>
 struct Strip {
@@ -27,10 +30,24 @@ void eliminate_tile(const Strip<T>& strip, int64_t i) {
   const auto read = [&](const T* row, int v) {
     return v < Vectors - 1 || whole ? load(row + v * kStep) : load_first(row + v * kStep, strip.last_count);
   };
+  const auto write = [&](T* row, int v, Vec<T> value) {
+    v < Vectors - 1 || whole ? store(row + v * kStep, value) : store_first(row + v * kStep, value, strip.last_count);
+  };
   Vec<T> sums[Rows][Vectors] = {};
   const T* coefficients = system.coefficients + i * row_step;
   const T* above = strip.x;
+  T* const x = strip.x + i * stride;
   for (int64_t k = 0; k < i; ++k, coefficients += depth_step, above += stride) {
+    if (k > 0 && k % kLongestChain == 0) {
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 2
+        for (int v = 0; v < Vectors; ++v) {
+          write(x + r * stride, v, read(x + r * stride, v) - sums[r][v]);
+          sums[r][v] = Vec<T>{};
+        }
+      }
+    }
     Vec<T> row[Vectors];
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) row[v] = read(above, v);
@@ -41,7 +58,6 @@ void eliminate_tile(const Strip<T>& strip, int64_t i) {
       for (int v = 0; v < Vectors; ++v) sums[r][v] = fma(coefficient, row[v], sums[r][v]);
     }
   }
-  T* const x = strip.x + i * stride;
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 2
@@ -55,12 +71,7 @@ void eliminate_tile(const Strip<T>& strip, int64_t i) {
       }
       sums[r][v] = read(x + r * stride, v) - sums[r][v];
       if (Solve) sums[r][v] *= broadcast(system.reciprocals[i + r]);
-      T* const to = x + r * stride + v * kStep;
-      if (v < Vectors - 1 || whole) {
-        store(to, sums[r][v]);
-      } else {
-        store_first(to, sums[r][v], strip.last_count);
-      }
+      write(x + r * stride, v, sums[r][v]);
     }
   }
 }
