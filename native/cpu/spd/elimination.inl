@@ -9,8 +9,7 @@ namespace kronroot::cpu {
 namespace {
 namespace spd {
 
-// Terms summed one after the other before the sum is taken off x: the error of a sum grows with the length of its
-// chain.
+// Terms summed one after the other before the sum is taken off x: the error of a sum grows with the length of its chain.
 inline constexpr int64_t kLongestChain = 32;
 
 // A strip of x, `last_count` <= width columns in its last vector.
