@@ -1,6 +1,7 @@
 // X = (A + epsilon I)^{-1/p}: the iteration, then the eigendecomposition for the matrices that it leaves.
 #include "../core/check.hpp"
 #include "inverse_root/eigen_root.hpp"
+#include "inverse_root/large_root.hpp"
 #include "inverse_root/small_root.hpp"
 #include "launch.hpp"
 #include "ops.hpp"
@@ -8,8 +9,6 @@
 namespace kronroot::cuda {
 namespace {
 
-// |t - 1| of the last minimax step, as a fraction of ulp.
-constexpr double minimax_tolerance = 0.25;
 constexpr double default_residual_bound = 0.05;
 constexpr int default_iterations = 100;
 
@@ -55,7 +54,11 @@ void enqueue(Op& op, const RootRequest& request, const kr_batch& a, const kr_bat
                            Global<int32_t>(op.scratch<int32_t>(a.batch))};
   const MinimaxTable* table =
       request.method == KR_METHOD_MINIMAX ? minimax_table(op, request.root.a, minimax_tolerance * ulp_of<T>) : nullptr;
-  small_roots(op, request, Schedules::of(table), batch);
+  if (is_small_root<T>(op.device(), request, a.rows)) {
+    small_roots(op, request, Schedules::of(table), batch);
+  } else {
+    large_roots(op, request, table, batch);
+  }
   eigen_roots(op, request, batch);
 }
 

@@ -10,6 +10,9 @@
 
 namespace kronroot::cuda {
 
+// |t - 1| of the last step, as a fraction of ulp.
+inline constexpr double minimax_tolerance = 0.25;
+
 // Beyond it rounding decides the smallest eigenvalues of the result.
 constexpr double largest_condition(int32_t dtype) { return dtype == KR_F32 ? 0x1p23 : 0x1p52; }
 

@@ -182,6 +182,21 @@ TEST("inverse_root: within 100 n ulp condition, one block a matrix") {
   check_bound<double>({source.matrix(Spectra::geometric, 64, 1e2)}, 64, options_of(3, 1, KR_RIDGE_NONE, 0), "block");
 }
 
+TEST("inverse_root: within 100 n ulp condition, by batched products") {
+  MatrixSource source(8);
+  const Dense at_edge = source.matrix(Spectra::geometric, 129, 10);
+  check_bound<float>({at_edge}, 129, options_of(2, 1, KR_RIDGE_NONE, 0), "large");
+  const std::vector<Dense> several = {source.matrix(Spectra::geometric, 66, 1e1),
+                                      source.matrix(Spectra::wishart, 66, 1),
+                                      source.matrix(Spectra::clustered, 66, 1e4)};
+  for (const auto& p : {std::pair(1, 1), std::pair(3, 1), std::pair(5, 1), std::pair(8, 1), std::pair(-3, 2)}) {
+    check_bound<double>(several, 66, options_of(p.first, p.second, KR_RIDGE_RELATIVE, 1e-4), "large");
+  }
+  for (kr_method method : {KR_METHOD_COUPLED_NEWTON, KR_METHOD_HIGHER_ORDER}) {
+    check_bound<double>(several, 66, options_of(4, 3, KR_RIDGE_RELATIVE, 1e-2, method), "large");
+  }
+}
+
 TEST("inverse_root: every p, inverse and positive powers") {
   const int64_t n = 13;
   const int roots[][2] = {{1, 1},  {2, 1},  {3, 1}, {4, 1}, {5, 1}, {6, 1},  {7, 1},  {8, 1},  {9, 1}, {13, 1},
