@@ -15,7 +15,8 @@ void enqueue(Op& op, const kr_cholesky_options& options, const kr_batch& a, cons
   LaunchShape shape;
   if (a.rows <= most_in_parts) {
     choose_part(a.rows, [&]<int N>() {
-      launch<cholesky_in_parts<T, N>>(op, shape_of_parts<T, N>(a.batch, 1), input, ridge, output, Global<kr_report>(reports));
+      launch<cholesky_in_parts<T, N>>(op, shape_of_parts<T, N>(a.batch, 1), input, ridge, output,
+                                      Global<kr_report>(reports));
     });
   } else if (fits_into_shared<CholeskyShared<T>>(op, a.batch, a.rows, &shape)) {
     launch<cholesky_in_shared<T>>(op, shape, input, ridge, output, Global<kr_report>(reports));

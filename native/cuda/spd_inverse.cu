@@ -15,7 +15,8 @@ void enqueue(Op& op, const kr_spd_inverse_options& options, const kr_batch& a, c
   LaunchShape shape;
   if (a.rows <= most_in_parts) {
     choose_part(a.rows, [&]<int N>() {
-      launch<spd_inverse_in_parts<T, N>>(op, shape_of_parts<T, N>(a.batch, 1), input, ridge, output, Global<kr_report>(reports));
+      launch<spd_inverse_in_parts<T, N>>(op, shape_of_parts<T, N>(a.batch, 1), input, ridge, output,
+                                         Global<kr_report>(reports));
     });
   } else if (fits_into_shared<SpdInverseShared<T>>(op, a.batch, a.rows, &shape)) {
     launch<spd_inverse_in_shared<T>>(op, shape, input, ridge, output, Global<kr_report>(reports));
@@ -25,7 +26,7 @@ void enqueue(Op& op, const kr_spd_inverse_options& options, const kr_batch& a, c
 }  // namespace
 
 kr_code spd_inverse(const kr_call* call, const kr_spd_inverse_options* given, const kr_batch* a, const kr_batch* x,
-                 kr_report* reports) {
+                    kr_report* reports) {
   if (const kr_code code = check_spd_inverse(call, given, a, x)) return code;
   const kr_spd_inverse_options options = given == nullptr ? kr_spd_inverse_options{} : *given;
   Op op(call, "spd_inverse");

@@ -1,9 +1,10 @@
 // A = U diag(s) V^T
 //
-// Of B, the wide one of A and A^T: J from the eigenvectors of B B^T in f64, W = J B, and W^T = Q diag(s) by Householder QR
-// with the rows of W sorted by length, which also completes the columns of Q that vanished rows leave open. In f32 the
-// rows of W are then orthogonal to rounding: a Gram matrix in f64 knows w_i . w_j to 2^-53 s_1^2, and the longer row of
-// the two is at least as long as what it puts beside the diagonal of R. In f64 one-sided Jacobi rotations make them so.
+// Of B, the wide one of A and A^T: J from the eigenvectors of B B^T in f64, W = J B, and W^T = Q diag(s) by Householder
+// QR with the rows of W sorted by length, which also completes the columns of Q that vanished rows leave open. In f32
+// the rows of W are then orthogonal to rounding: a Gram matrix in f64 knows w_i . w_j to 2^-53 s_1^2, and the longer
+// row of the two is at least as long as what it puts beside the diagonal of R. In f64 one-sided Jacobi rotations make
+// them so.
 #include "../core/check.hpp"
 #include "eigen/eigh_batch.hpp"
 #include "eigen/orthonormal_rows.hpp"
@@ -50,15 +51,14 @@ void decompose(Op& op, const kr_batch& a, const kr_batch& s_out, const kr_batch*
     const BatchView<double> gram = scratch_matrices<double>(op, batch, m, m);
     const bool needs_rows = has_vectors || is_f64;
     const BatchView<double> squares = scratch_matrices<double>(op, batch, m, 1);
-    const BatchView<double> eigenvectors = needs_rows ? scratch_matrices<double>(op, batch, m, m)
-                                                      : dense_view<double>(nullptr, batch, m, m);
+    const BatchView<double> eigenvectors =
+        needs_rows ? scratch_matrices<double>(op, batch, m, m) : dense_view<double>(nullptr, batch, m, m);
     int32_t* const status = op.scratch<int32_t>(batch);
-    multiply<double>(op, {.a = b, .b = b, .c = gram, .transpose_b = true, .symmetric = true, .skip = rectangles.status});
-    eigh_batch<double>(op, {.a = to_read(gram),
-                            .values = squares,
-                            .vectors = eigenvectors,
-                            .skip = rectangles.status,
-                            .status = status});
+    multiply<double>(op,
+                     {.a = b, .b = b, .c = gram, .transpose_b = true, .symmetric = true, .skip = rectangles.status});
+    eigh_batch<double>(
+        op,
+        {.a = to_read(gram), .values = squares, .vectors = eigenvectors, .skip = rectangles.status, .status = status});
     if (!needs_rows) {
       values_of(op, squares.data.address(), status, factors.b, factors.s, rectangles);
     } else {

@@ -1,5 +1,6 @@
-// cholesky, spd_inverse and spd_solve for n <= 32: one launch, several matrices to a block, everything in registers; shared
-// memory holds A, for the residual, and turns rows into columns: N (N + 1) elements a matrix, twice that in spd_solve.
+// cholesky, spd_inverse and spd_solve for n <= 32: one launch, several matrices to a block, everything in registers;
+// shared memory holds A, for the residual, and turns rows into columns: N (N + 1) elements a matrix, twice that in
+// spd_solve.
 #pragma once
 
 #include "../launch.hpp"
@@ -129,7 +130,8 @@ __global__ void __launch_bounds__(part_threads)
   if (reports && place.lane == 0) reports[place.b] = report;
 }
 
-// Right-hand sides that go through the factor side by side: their chains of dependent operations hide each other's wait.
+// Right-hand sides that go through the factor side by side: their chains of dependent operations hide each other's
+// wait.
 inline constexpr int columns_of_part = 4;
 
 // Lane i holds element i of some right-hand sides: L y = b, then L^T x = y with the columns of L from the tile.
@@ -158,13 +160,13 @@ __device__ __forceinline__ void substitute_part(const T (&row)[N], Shared<T> fac
   }
 }
 
-// The residual is the largest over the columns of |(A + epsilon I) x - b|_2 / (|A|_F |x|_2 + |b|_2), 0 for b = 0. A first
-// pass over the right-hand sides tells whether the matrix can be answered, a second one writes (x may be b); of few of them the
-// solutions are still there.
+// The residual is the largest over the columns of |(A + epsilon I) x - b|_2 / (|A|_F |x|_2 + |b|_2), 0 for b = 0. A
+// first pass over the right-hand sides tells whether the matrix can be answered, a second one writes (x may be b); of
+// few of them the solutions are still there.
 template <typename T, int N>
-__global__ void __launch_bounds__(part_threads) spd_solve_in_parts(BatchView<const T> a, SpdRidge ridge,
-                                                                   BatchView<const T> b, BatchView<T> out,
-                                                                   Global<kr_report> reports) {
+__global__ void __launch_bounds__(part_threads)
+    spd_solve_in_parts(BatchView<const T> a, SpdRidge ridge, BatchView<const T> b, BatchView<T> out,
+                       Global<kr_report> reports) {
   const PartPlace<N> place = PartPlace<N>::of(a.batch);
   const int n = static_cast<int>(a.rows);
   SharedArena arena;
@@ -198,7 +200,8 @@ __global__ void __launch_bounds__(part_threads) spd_solve_in_parts(BatchView<con
       finite = finite && is_finite(x[c]);
       const double error = has_row ? product - given_b : 0;
       const double error_squares = part_sum<N>(error * error);
-      const double scale = size * std::sqrt(part_sum<N>(solution * solution)) + std::sqrt(part_sum<N>(given_b * given_b));
+      const double scale =
+          size * std::sqrt(part_sum<N>(solution * solution)) + std::sqrt(part_sum<N>(given_b * given_b));
       if (error_squares > 0) residual = std::max(residual, std::sqrt(error_squares) / scale);
     }
   }

@@ -1,8 +1,9 @@
 // Cholesky factorisation and what follows from it for matrices that fit into shared memory, one to a block: n (n | 1)
 // elements, rows an odd number of elements apart, so that neither rows nor columns meet in one bank.
 //
-// By panels of 16 columns (Golub and Van Loan, Matrix Computations, 4.2.6): one warp factorises the block on the diagonal in
-// registers, a thread solves each row below it, and all update what is right of it, a warp four rows at a time.
+// By panels of 16 columns (Golub and Van Loan, Matrix Computations, 4.2.6): one warp factorises the block on the
+// diagonal in registers, a thread solves each row below it, and all update what is right of it, a warp four rows at a
+// time.
 #pragma once
 
 #include "part.cuh"
@@ -29,7 +30,8 @@ struct Triangle {
   __host__ __device__ int at(int i, int j) const { return i * (n | 1) + j; }
 };
 
-// Rows [p, p + panel) of the block on the diagonal into the registers of half a warp, and back. Both halves do the same.
+// Rows [p, p + panel) of the block on the diagonal into the registers of half a warp, and back. Both halves do the
+// same.
 template <typename T>
 __device__ __forceinline__ void load_block(const Triangle<T>& a, int p, T (&row)[panel]) {
   const int i = lane_index() % panel;
@@ -48,8 +50,8 @@ __device__ __forceinline__ void store_block(const Triangle<T>& a, int p, const T
   }
 }
 
-// a_ij -= sum over the panel at p of a_ik a_jk for rows [i, i + 4) and columns first, first + 32, ... of the lanes, on and
-// below the diagonal.
+// a_ij -= sum over the panel at p of a_ik a_jk for rows [i, i + 4) and columns first, first + 32, ... of the lanes, on
+// and below the diagonal.
 template <typename T>
 __device__ __forceinline__ void subtract_outer(const Triangle<T>& a, int p, int i, int first) {
   const int n = a.n, lane = lane_index(), last = std::min(i + rows_at_once, n) - 1;
@@ -119,8 +121,9 @@ __device__ void factorize_shared(const Triangle<T>& a) {
   sync_block();
 }
 
-// M = L^{-1} in the place of L; ends with a barrier. First the blocks on the diagonal, a warp each, then panel after panel of
-// rows: with L_p the rows left of block p, M_p = -(M_pp L_p) M, of which a lane computes a column, half a panel of rows.
+// M = L^{-1} in the place of L; ends with a barrier. First the blocks on the diagonal, a warp each, then panel after
+// panel of rows: with L_p the rows left of block p, M_p = -(M_pp L_p) M, of which a lane computes a column, half a
+// panel of rows.
 template <typename T>
 __device__ void invert_shared(const Triangle<T>& l) {
   constexpr int half = panel / 2;
@@ -212,8 +215,8 @@ struct SharedInput {
   double squares;  // |A + epsilon I|_F^2
 };
 
-// The lower triangle of (A + epsilon I) 2^-exponent into `to`, by the whole block; ends with a barrier. What A has below its
-// diagonal is kept above that of `to` as well, and its diagonal, without the ridge, in `diagonal`.
+// The lower triangle of (A + epsilon I) 2^-exponent into `to`, by the whole block; ends with a barrier. What A has
+// below its diagonal is kept above that of `to` as well, and its diagonal, without the ridge, in `diagonal`.
 template <typename T>
 __device__ SharedInput<T> read_shared(const MatrixView<const T>& a, const SpdRidge& ridge, int64_t b,
                                       const Triangle<T>& to, Shared<T> diagonal, Shared<double> partial) {
@@ -277,15 +280,16 @@ __device__ __forceinline__ double multiply_kept_row(const Triangle<T>& kept, Sha
   return sum;
 }
 
-// y = (A + epsilon I) x in f64 from the lower triangle of A in global memory; ends with a barrier. First the rows, a warp
-// each, then the columns, a thread each.
+// y = (A + epsilon I) x in f64 from the lower triangle of A in global memory; ends with a barrier. First the rows, a
+// warp each, then the columns, a thread each.
 template <typename T>
 __device__ void multiply_lower(const MatrixView<const T>& a, const SpdScale<T>& scale, double epsilon, Shared<double> x,
                                Shared<double> y) {
   const int n = static_cast<int>(a.rows), lane = lane_index();
   for (int i = warp_index(); i < n; i += warp_count()) {
     double sum = 0;
-    for (int j = lane; j <= i; j += warp_size) sum += scale.down(static_cast<double>(a(i, j))) * static_cast<double>(x[j]);
+    for (int j = lane; j <= i; j += warp_size)
+      sum += scale.down(static_cast<double>(a(i, j))) * static_cast<double>(x[j]);
     sum = warp_sum(sum);
     if (lane == 0) y[i] = sum + epsilon * static_cast<double>(x[i]);
   }

@@ -1,6 +1,6 @@
-// Matrices of order n <= N in the registers of N lanes, N = 8, 16 or 32: a warp works on 32 / N matrices at a time. Lane i
-// holds row i of a lower triangle, or column i of one. Rows from n on are those of the identity, so that loops have lengths
-// that the compiler knows and registers no index at run time.
+// Matrices of order n <= N in the registers of N lanes, N = 8, 16 or 32: a warp works on 32 / N matrices at a time.
+// Lane i holds row i of a lower triangle, or column i of one. Rows from n on are those of the identity, so that loops
+// have lengths that the compiler knows and registers no index at run time.
 #pragma once
 
 #include "../../core/random.hpp"
@@ -17,7 +17,7 @@ inline constexpr int parts_of_block = part_threads / N;
 template <int N>
 inline constexpr int tile_stride = N + 1;
 template <int N>
-inline constexpr int tile_elements = N * tile_stride<N>;
+inline constexpr int tile_elements = N* tile_stride<N>;
 
 template <int N>
 __device__ __forceinline__ double part_sum(double value) {

@@ -140,8 +140,8 @@ __global__ void __launch_bounds__(spd_threads)
 // Right-hand sides that a warp takes at once, each without gaps.
 inline constexpr int columns_of_warp = 4;
 
-// L y = b, then L^T x = y, in place, by one warp for its columns: within a panel element by element in registers, then the
-// elements that depend on it.
+// L y = b, then L^T x = y, in place, by one warp for its columns: within a panel element by element in registers, then
+// the elements that depend on it.
 template <typename T>
 __device__ void substitute_shared(const Triangle<T>& l, Shared<T> x) {
   const int n = l.n, lane = lane_index(), i = lane % panel;
@@ -238,12 +238,12 @@ __device__ __forceinline__ void load_columns(const MatrixView<const T>& b, int64
   sync_warp();
 }
 
-// The largest over the columns of |(A + epsilon I) x - b|_2 / (|A|_F |x|_2 + |b|_2), 0 for b = 0. The right-hand sides are
-// gone through twice as in spd_solve_in_parts, where a warp has more than one group of them.
+// The largest over the columns of |(A + epsilon I) x - b|_2 / (|A|_F |x|_2 + |b|_2), 0 for b = 0. The right-hand sides
+// are gone through twice as in spd_solve_in_parts, where a warp has more than one group of them.
 template <typename T>
-__global__ void __launch_bounds__(spd_threads) spd_solve_in_shared(BatchView<const T> a, SpdRidge ridge,
-                                                                   BatchView<const T> b, BatchView<T> out,
-                                                                   Global<kr_report> reports) {
+__global__ void __launch_bounds__(spd_threads)
+    spd_solve_in_shared(BatchView<const T> a, SpdRidge ridge, BatchView<const T> b, BatchView<T> out,
+                        Global<kr_report> reports) {
   const int64_t index = block_index();
   const int n = static_cast<int>(a.rows), lane = lane_index(), warp = warp_index();
   SharedArena arena;
@@ -274,7 +274,8 @@ __global__ void __launch_bounds__(spd_threads) spd_solve_in_shared(BatchView<con
       for (int c = 0; c < columns_of_warp && first + c < right.cols; ++c) {
         double errors = 0, solutions = 0, rights = 0;
         for (int i = lane; i < n; i += warp_size) {
-          const double solution = static_cast<double>(T(x[c * n + i])), given = static_cast<double>(right(i, first + c));
+          const double solution = static_cast<double>(T(x[c * n + i])),
+                       given = static_cast<double>(right(i, first + c));
           const double error = multiply_kept_row(l, shared.spd.diagonal, input.epsilon, i, x + c * n) - given;
           errors += error * error;
           solutions += solution * solution;

@@ -1,7 +1,7 @@
-// One-sided Jacobi rotations (Hestenes, J. SIAM 6 (1958); Golub and Van Loan, 8.6.3), one block a matrix, a warp a pair of
-// rows. The pairs of a round are disjoint and those of m - 1 rounds all pairs: one row stays, the others go round (the
-// order of tournaments). A sweep is a round each; it ends the work when it turned nothing.
-// Shared memory: W and J where they fit, m n + m^2 elements, else they stay in global memory; three numbers a warp.
+// One-sided Jacobi rotations (Hestenes, J. SIAM 6 (1958); Golub and Van Loan, 8.6.3), one block a matrix, a warp a pair
+// of rows. The pairs of a round are disjoint and those of m - 1 rounds all pairs: one row stays, the others go round
+// (the order of tournaments). A sweep is a round each; it ends the work when it turned nothing. Shared memory: W and J
+// where they fit, m n + m^2 elements, else they stay in global memory; three numbers a warp.
 #include "one_sided_jacobi.hpp"
 
 #include <cmath>

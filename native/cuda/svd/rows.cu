@@ -211,8 +211,7 @@ __global__ void write_outputs(Factors<T> factors, bool is_tall, BatchView<T> s_o
     const T largest = s[0], smallest = s[m - 1];
     const T scaled = scaled_back<T>(static_cast<double>(largest), exponent, n);
     if (!(scaled - scaled == 0)) status = KR_STATUS_OVERFLOW;
-    report.condition =
-        largest == 0 ? not_measured : static_cast<double>(largest) / static_cast<double>(smallest);
+    report.condition = largest == 0 ? not_measured : static_cast<double>(largest) / static_cast<double>(smallest);
     report.iterations = Global<const int32_t>(rectangles.sweeps)[b];
     if (status == KR_STATUS_OK) {
       const MatrixView<T> s_matrix = s_out[b];
@@ -222,7 +221,8 @@ __global__ void write_outputs(Factors<T> factors, bool is_tall, BatchView<T> s_o
     }
     if (status == KR_STATUS_OK && factors.j.data) {
       report.residual = residual_of<T>(factors, b, s, sums + b * n, coordinates + b * m, partial);
-      const MatrixView<T> j = factors.j[b], q = factors.q[b], shorter = (is_tall ? v : u)[b], longer = (is_tall ? u : v)[b];
+      const MatrixView<T> j = factors.j[b], q = factors.q[b], shorter = (is_tall ? v : u)[b],
+                          longer = (is_tall ? u : v)[b];
       for (int64_t k = warp_index(); k < m; k += warp_count()) {
         // The component of largest magnitude, the first of equals.
         T peak = 0;

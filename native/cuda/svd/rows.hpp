@@ -19,13 +19,14 @@ template <typename T>
 void read_wide(Op& op, const BatchView<const T>& a, bool is_tall, const BatchView<T>& b, double* wide,
                const Rectangles& rectangles);
 
-// Rows of J from the eigenvectors of B B^T in f64, columns of v, in falling order of the eigenvalues; a status other than
-// KR_STATUS_OK of theirs becomes that of the matrix.
+// Rows of J from the eigenvectors of B B^T in f64, columns of v, in falling order of the eigenvalues; a status other
+// than KR_STATUS_OK of theirs becomes that of the matrix.
 template <typename T>
 void take_eigenvectors(Op& op, const double* v, const int32_t* status, const BatchView<T>& j,
                        const Rectangles& rectangles);
 
-// s of values alone: the roots of the eigenvalues of B B^T, or, where `squares` is nullptr, the lengths of the rows of w.
+// s of values alone: the roots of the eigenvalues of B B^T, or, where `squares` is nullptr, the lengths of the rows of
+// w.
 template <typename T>
 void values_of(Op& op, const double* squares, const int32_t* status, const BatchView<T>& w, T* s,
                const Rectangles& rectangles);
@@ -40,7 +41,7 @@ struct Factors {
   BatchView<T> b;
   BatchView<T> j;  // data nullptr: values only, as is q
   BatchView<T> q;
-  T* s;            // m numbers a matrix, about falling
+  T* s;  // m numbers a matrix, about falling
 };
 
 // The outputs and the reports, which may be nullptr.

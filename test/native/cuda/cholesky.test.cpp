@@ -28,9 +28,8 @@ double check_factor(Batch<T>& a, SpdAnswer<T>& answer, int64_t b, double epsilon
     least = std::min(least, static_cast<double>(answer.x(b, i, i)));
   }
   const auto ridged = [&](int64_t i, int64_t j) { return lower(a, b, i, j) + (i == j ? epsilon : 0); };
-  const double error = one_norm(n, n, [&](int64_t i, int64_t j) {
-    return square[static_cast<size_t>(i * n + j)] - ridged(i, j);
-  });
+  const double error =
+      one_norm(n, n, [&](int64_t i, int64_t j) { return square[static_cast<size_t>(i * n + j)] - ridged(i, j); });
   const double ulps = static_cast<double>(n) * ulp_of<T>;
   expect_below(error / (ulps * one_norm(n, n, ridged)), 10, name + " |L L^T - A|");
   expect_below(report.residual, 10 * ulps, name + " residual");

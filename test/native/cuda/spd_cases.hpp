@@ -157,8 +157,8 @@ bool gaps_are_untouched(Batch<T>& x) {
   return true;
 }
 
-// A batch of which matrix 1 has an element that is not finite, 2 and 3 are indefinite: they fail and name the pivot, are
-// not written, and their neighbours keep their bits, alone too.
+// A batch of which matrix 1 has an element that is not finite, 2 and 3 are indefinite: they fail and name the pivot,
+// are not written, and their neighbours keep their bits, alone too.
 template <typename T>
 void check_spd_failures(SpdOp op, int64_t n, const std::string& name) {
   Batch<T> good = spd_batch<T>(5, n, 100, 1, 40), a = good;
