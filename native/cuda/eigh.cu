@@ -21,8 +21,8 @@ __global__ void assume_decomposed(int64_t batch, int32_t usual, Global<int32_t> 
 
 // In steps: input, decomposition or what an earlier basis makes of it, outputs.
 template <typename T>
-void decompose_in_steps(Op& op, const kr_eigh_options& options, const BatchView<const T>& a,
-                        const BatchView<T>& values, const BatchView<T>& vectors, kr_report* reports) {
+void decompose_in_steps(Op& op, const kr_eigh_options& options, const BatchView<const T>& a, const BatchView<T>& values,
+                        const BatchView<T>& vectors, kr_report* reports) {
   const int64_t n = a.rows;
   Screened screened;
   screened.status = op.scratch<int32_t>(a.batch);

@@ -1,7 +1,7 @@
-// Householder's method, one block a matrix. Reflector k acts on the components from k on of the rows below it; every warp
-// works out the reflector for itself, so that two barriers a step are left. Row i of Q is then H_0 ... H_i e_i, a warp a
-// row without barriers: the reflectors after the i-th do not see it. Source: Golub and Van Loan, 5.2.
-// Shared memory: n elements.
+// Householder's method, one block a matrix. Reflector k acts on the components from k on of the rows below it; every
+// warp works out the reflector for itself, so that two barriers a step are left. Row i of Q is then H_0 ... H_i e_i, a
+// warp a row without barriers: the reflectors after the i-th do not see it. Source: Golub and Van Loan, 5.2. Shared
+// memory: n elements.
 #include "orthonormal_rows.hpp"
 
 #include "../launch.hpp"

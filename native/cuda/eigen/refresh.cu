@@ -26,7 +26,8 @@ struct Decisions {
   Global<double> sums;
 };
 
-// |Q^T Q z - z|_2 <= sqrt(ulp) |z|_2 for a vector of random signs; false for NaN. Shared memory: a number for each warp.
+// |Q^T Q z - z|_2 <= sqrt(ulp) |z|_2 for a vector of random signs; false for NaN. Shared memory: a number for each
+// warp.
 template <typename T>
 __global__ void judge_bases(Refresh<T> p, Decisions decisions) {
   const int64_t b = block_index(), n = p.a.rows;
@@ -129,10 +130,10 @@ __global__ void arrange(Refresh<T> p, BatchView<const T> images, BatchView<T> co
   }
 }
 
-// The new basis, in the rows of q, to the output in the order of its Rayleigh quotients; `images` is its product with A.
+// The new basis, in the rows of q, to the output in the order of its Rayleigh quotients; `images` is its product with
+// A.
 template <typename T>
-__global__ void write_iterated(Refresh<T> p, BatchView<const T> bases, BatchView<const T> images,
-                               Decisions decisions) {
+__global__ void write_iterated(Refresh<T> p, BatchView<const T> bases, BatchView<const T> images, Decisions decisions) {
   const int64_t b = block_index(), n = p.a.rows;
   if (decisions.skip_iterate[b] != 0) return;
   const MatrixView<const T> q = bases[b], image = images[b];
@@ -168,10 +169,8 @@ void refresh_bases(Op& op, const Refresh<T>& p) {
   T* const image = op.scratch<T>(batch * n * n);
   const BatchView<const T> images = dense_view<const T>(image, batch, n, n);
   launch<judge_bases<T>>(op, {{batch}, refresh_threads, partial_bytes}, p, decisions);
-  multiply<T>(op, {.a = p.a,
-                   .b = p.basis,
-                   .c = dense_view(image, batch, n, n),
-                   .skip = decisions.skip_image.address()});
+  multiply<T>(op,
+              {.a = p.a, .b = p.basis, .c = dense_view(image, batch, n, n), .skip = decisions.skip_image.address()});
   launch<decide<T>>(op, {{batch}, refresh_threads, partial_bytes}, p, images, decisions);
   T* const columns = p.iterates ? op.scratch<T>(batch * n * n) : nullptr;
   launch<arrange<T>>(op, {{batch}, refresh_threads, 0}, p, images, dense_view(columns, batch, n, n), decisions);
