@@ -4,6 +4,7 @@
 
 #include "../gemm/tile.inl"
 #include "../kernels.hpp"
+#include "chain.hpp"
 
 namespace kronroot::cpu {
 namespace {
@@ -27,10 +28,24 @@ void eliminate_tile(const Strip<T>& strip, int64_t i) {
   const auto read = [&](const T* row, int v) {
     return v < Vectors - 1 || whole ? load(row + v * kStep) : load_first(row + v * kStep, strip.last_count);
   };
+  const auto write = [&](T* row, int v, Vec<T> value) {
+    v < Vectors - 1 || whole ? store(row + v * kStep, value) : store_first(row + v * kStep, value, strip.last_count);
+  };
   Vec<T> sums[Rows][Vectors] = {};
   const T* coefficients = system.coefficients + i * row_step;
   const T* above = strip.x;
+  T* const x = strip.x + i * stride;
   for (int64_t k = 0; k < i; ++k, coefficients += depth_step, above += stride) {
+    if (k > 0 && k % cpu::spd::kLongestChain == 0) {
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 2
+        for (int v = 0; v < Vectors; ++v) {
+          write(x + r * stride, v, read(x + r * stride, v) - sums[r][v]);
+          sums[r][v] = Vec<T>{};
+        }
+      }
+    }
     Vec<T> row[Vectors];
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) row[v] = read(above, v);
@@ -41,7 +56,6 @@ void eliminate_tile(const Strip<T>& strip, int64_t i) {
       for (int v = 0; v < Vectors; ++v) sums[r][v] = fma(coefficient, row[v], sums[r][v]);
     }
   }
-  T* const x = strip.x + i * stride;
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 2
@@ -55,12 +69,7 @@ void eliminate_tile(const Strip<T>& strip, int64_t i) {
       }
       sums[r][v] = read(x + r * stride, v) - sums[r][v];
       if (Solve) sums[r][v] *= broadcast(system.reciprocals[i + r]);
-      T* const to = x + r * stride + v * kStep;
-      if (v < Vectors - 1 || whole) {
-        store(to, sums[r][v]);
-      } else {
-        store_first(to, sums[r][v], strip.last_count);
-      }
+      write(x + r * stride, v, sums[r][v]);
     }
   }
 }
