@@ -3,8 +3,8 @@
 #include "inverse_root/eigen_root.hpp"
 #include "inverse_root/large_root.hpp"
 #include "inverse_root/small_root.hpp"
-#include "launch.hpp"
 #include "ops.hpp"
+#include "report_all.hpp"
 
 namespace kronroot::cuda {
 namespace {
@@ -36,20 +36,9 @@ RootRequest request_of(const kr_inverse_root_options& options, int32_t dtype) {
           .most_iterations = options.max_iterations > 0 ? options.max_iterations : default_iterations};
 }
 
-__global__ void report_empty(Global<kr_report> reports, int64_t count) {
-  const int64_t b = block_index() * block_threads() + thread_index();
-  if (b < count) reports[b] = answered(KR_METHOD_DIRECT);
-}
-
 template <typename T>
 void enqueue(Op& op, const RootRequest& request, const kr_batch& a, const kr_batch& x, kr_report* given) {
   kr_report* reports = given != nullptr ? given : op.scratch<kr_report>(a.batch);
-  if (a.rows == 0) {
-    constexpr int threads = 256;
-    launch<report_empty>(op, {.blocks = {(a.batch + threads - 1) / threads}, .threads = threads},
-                         Global<kr_report>(reports), a.batch);
-    return;
-  }
   const RootBatch<T> batch{view_of<const T>(a), view_of<T>(x), Global<kr_report>(reports),
                            Global<int32_t>(op.scratch<int32_t>(a.batch))};
   const MinimaxTable* table =
@@ -70,6 +59,10 @@ kr_code inverse_root(const kr_call* call, const kr_inverse_root_options* given, 
   const kr_inverse_root_options options = given == nullptr ? kr_inverse_root_options{} : *given;
   Op op(call, "inverse_root");
   if (op.failed() || a->batch == 0) return op.finish();
+  if (a->rows == 0) {
+    report_all(op, reports, a->batch, answered(KR_METHOD_DIRECT));
+    return op.finish();
+  }
   const RootRequest request = request_of(options, a->dtype);
   a->dtype == KR_F32 ? enqueue<float>(op, request, *a, *x, reports) : enqueue<double>(op, request, *a, *x, reports);
   return op.finish();

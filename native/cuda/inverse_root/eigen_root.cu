@@ -1,8 +1,8 @@
 #include "eigen_root.hpp"
 
+#include "../eigen/eigh_batch.hpp"
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
-#include "jacobi.hpp"
 
 namespace kronroot::cuda {
 namespace {
@@ -22,6 +22,7 @@ struct EigenPart {
   BatchView<double> x;
   Global<double> values;
   Global<int32_t> skip;
+  Global<int32_t> statuses;  // of the decompositions
   Global<int32_t> sweeps;
   Global<double> epsilons;
   Global<int32_t> exponents;
@@ -64,7 +65,7 @@ __global__ void __launch_bounds__(threads) weigh_vectors(EigenPart<T> part) {
   const BlockTeam team{arena.take<double>(threads / warp_size)};
   if (part.skip[b] != 0) return;
   team.sync();
-  if (part.sweeps[b] < 0) {
+  if (part.statuses[b] != KR_STATUS_OK) {
     settle(part, b, failed(KR_STATUS_NOT_CONVERGED));
     return;
   }
@@ -149,6 +150,11 @@ __global__ void __launch_bounds__(threads) certify_eigen_root(EigenPart<T> part)
   settle(part, b, report);
 }
 
+BatchView<const double> readable(const BatchView<double>& view) {
+  return {
+      Global<const double>(view.data.address()), view.batch, view.rows, view.cols, view.row_stride, view.batch_stride};
+}
+
 }  // namespace
 
 template <typename T>
@@ -161,6 +167,7 @@ void eigen_roots(Op& op, const RootRequest& request, const RootBatch<T>& batch) 
   double* values = op.scratch<double>(together * n);
   double* epsilons = op.scratch<double>(together);
   int32_t* skip = op.scratch<int32_t>(together);
+  int32_t* statuses = op.scratch<int32_t>(together);
   int32_t* sweeps = op.scratch<int32_t>(together);
   int32_t* exponents = op.scratch<int32_t>(together);
   for (int64_t first = 0; first < batch.a.batch; first += together) {
@@ -175,15 +182,23 @@ void eigen_roots(Op& op, const RootRequest& request, const RootBatch<T>& batch) 
                             view(2),
                             Global<double>(values),
                             Global<int32_t>(skip),
+                            Global<int32_t>(statuses),
                             Global<int32_t>(sweeps),
                             Global<double>(epsilons),
                             Global<int32_t>(exponents)};
     const LaunchShape each{.blocks = {count}, .threads = threads, .shared_bytes = threads / warp_size * sizeof(double)};
     launch<read_for_eigen<T>>(op, each, part);
-    decompose(op, part.a, part.vectors, values, skip, sweeps);
+    EighBatch<double> decomposition;
+    decomposition.a = readable(part.a);
+    decomposition.values = {Global<double>(values), count, n, 1, 1, n};
+    decomposition.vectors = part.vectors;
+    decomposition.skip = skip;
+    decomposition.status = statuses;
+    decomposition.sweeps = sweeps;
+    eigh_batch(op, decomposition);
     launch<weigh_vectors<T>>(op, each, part);
     Product<double> product;
-    product.a = product.b = {Global<const double>(memory[0]), count, n, n, n, matrix};
+    product.a = product.b = readable(part.a);
     product.transpose_b = true;
     product.c = part.x;
     product.symmetric = true;
