@@ -114,6 +114,7 @@
       "native/addon/job.cpp",
       "native/addon/napi.cpp",
       "native/addon/operations.cpp",
+      "native/addon/plugin.cpp",
       "native/addon/storage.cpp"
     ]
   }

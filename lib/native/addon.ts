@@ -4,7 +4,8 @@ import { type ErrorCode, KronrootError } from '../errors.js'
 import { directory, load } from './anchor.cjs'
 
 /**
- * What the native module exports. `device` is the JavaScript object itself, to which `openDevice` attaches the native half.
+ * What the native module exports. `device` is the JavaScript object itself, to which `openDevice` attaches the native half;
+ * with `plugin`, the path of a shared library, that one is the backend.
  * Tensors are numbers that `createTensor` gives. Every function throws an Error with a `code` of {@link ErrorCode}.
  */
 export interface Addon {
@@ -16,7 +17,9 @@ export interface Addon {
     ordinal: number,
     threads: number,
     isa: string | undefined,
-  ): { name: string; isa: string; threads: number }
+    stream?: bigint,
+    plugin?: string,
+  ): { name: string; isa: string; threads: number; stream: bigint }
   deviceMemory(device: object): { bytes: number; tensors: number }
   /** Closes the device and lets go of the memory of all its tensors. */
   disposeDevice(device: object): void
@@ -79,7 +82,7 @@ const remedy =
   'compiler (g++ >= 11). If npm blocked the install script, run `npm approve-scripts kronroot` first.'
 
 /** The root of the package: the nearest directory above this file that holds binding.gyp. */
-function packageRoot(): string {
+export function packageRoot(): string {
   let at = directory
   while (!existsSync(join(at, 'binding.gyp'))) {
     const above = dirname(at)

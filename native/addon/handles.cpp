@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backends.hpp"
+#include "plugin.hpp"
 
 namespace kronroot::addon {
 namespace {
@@ -114,8 +115,10 @@ napi_value open_device(const Arguments& arguments) {
   options.ordinal = static_cast<int32_t>(arguments.integer(2, "ordinal", 0, INT32_MAX));
   options.threads = static_cast<int32_t>(arguments.integer(3, "threads", 0, INT32_MAX));
   options.isa = isa.empty() ? nullptr : isa.c_str();
+  options.stream = arguments.is_nullish(5) ? nullptr : arguments.pointer(5, "stream");
+  const kr_backend& table = arguments.is_nullish(6) ? backend_named(backend) : plugin_at(arguments.text(6, "plugin"));
   auto handle = std::make_unique<DeviceHandle>(arguments.environment().shared_from_this(),
-                                               std::make_shared<Device>(backend_named(backend), options));
+                                               std::make_shared<Device>(table, options));
   const kr_device_info info = handle->device->info();
   require_own_object(napi_wrap(env, arguments[0], handle.get(), finalize_device, nullptr, nullptr), "Device");
   handle.release();
@@ -125,6 +128,7 @@ napi_value open_device(const Arguments& arguments) {
   set(env, result, "name", make_text(env, info.name));
   set(env, result, "isa", make_text(env, info.isa));
   set(env, result, "threads", make_number(env, info.threads));
+  set(env, result, "stream", make_pointer(env, info.stream));
   return result;
 }
 

@@ -14,6 +14,7 @@
 #include <cmath>
 
 #include "../launch.hpp"
+#include "reflector.cuh"
 
 namespace kronroot::cuda {
 namespace {
@@ -34,24 +35,6 @@ struct ReductionMemory {
         matrix(arena.take<T>(is_in_shared ? n * n : 0)),
         partial(arena.take<double>(warps)) {}
 };
-
-template <typename T>
-struct Reflector {
-  T tau;
-  T beta;   // what the reflected row has at its last place
-  T scale;  // v = scale x but for the 1 at its end
-};
-
-// Takes (x, alpha) to beta e_last, `squares` = |x|^2. A norm so small that squares come near underflow, far below
-// rounding of a matrix scaled to 1, counts as zero.
-template <typename T>
-__device__ __forceinline__ Reflector<T> reflector_of(T squares, T alpha) {
-  constexpr T negligible = sizeof(T) == 4 ? T(1e-30) : T(1e-60);
-  if (squares <= negligible) return {0, alpha, 0};
-  const T norm = std::sqrt(squares + alpha * alpha);
-  const T beta = alpha < 0 ? norm : -norm;
-  return {(beta - alpha) / beta, beta, 1 / (alpha - beta)};
-}
 
 template <typename T, typename Storage>
 class Reduction {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -42,13 +43,13 @@ Batch<T> batch_of(int64_t n, const std::vector<Symmetric>& matrices) {
 
 template <typename T>
 EighAnswer<T> cuda_eigh(Batch<T>& a, bool wants_vectors = true, const kr_eigh_options* options = nullptr,
-                        const Batch<T>* basis = nullptr) {
+                        Batch<T>* basis = nullptr) {
   const int64_t batch = a.descriptor().batch, n = a.rows();
   EighAnswer<T> answer{
       Batch<T>(batch, n, 1, untouched<T>), Batch<T>(batch, n, n, untouched<T>, vector_padding), {}, KR_INTERNAL};
   for (int64_t b = 0; b < batch && basis != nullptr; ++b) {
     for (int64_t i = 0; i < n; ++i) {
-      for (int64_t j = 0; j < n; ++j) answer.vectors(b, i, j) = const_cast<Batch<T>&>(*basis)(b, i, j);
+      for (int64_t j = 0; j < n; ++j) answer.vectors(b, i, j) = (*basis)(b, i, j);
     }
   }
   const DeviceBatch input(a.descriptor()), values(answer.values.descriptor()), vectors(answer.vectors.descriptor());

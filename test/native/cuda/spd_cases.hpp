@@ -11,8 +11,6 @@
 #include "native/core/random.hpp"
 #include "test/native/cuda/cuda_call.hpp"
 
-extern "C" const kr_backend* kr_reference_backend(uint32_t want_abi);
-
 namespace kronroot::test {
 
 inline constexpr int64_t spd_padding = 3;
@@ -124,7 +122,7 @@ std::vector<kr_report> reference_reports(SpdOp op, const kr_cholesky_options& op
   Batch<T> x(batch, a.rows(), a.rows());
   std::vector<kr_report> reports(static_cast<size_t>(batch));
   Call call;
-  (kr_reference_backend(KR_ABI)->*op)(call.get(), &options, &a, &x, reports.data());
+  (kr_reference_backend()->*op)(call.get(), &options, &a, &x, reports.data());
   return reports;
 }
 
