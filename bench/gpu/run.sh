@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests and times kronroot on a machine with an NVIDIA GPU, from the archive of `npm run bundle:gpu`.
-# Usage: bash run.sh OUT [tests] [conformance] [sanitize] [bench]     (default: all four; logs and results go to OUT)
+# Usage: bash run.sh OUT [build] [tests] [conformance] [sanitize] [bench]   (default: all but build; logs and results go to OUT)
+#   build: compiles the plugin anew from the checkout that the archive lies in, for this machine's GPU alone.
 # LIMIT_<PART> in the environment: seconds that a part may take.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,6 +20,15 @@ for part in $parts; do
   started=$SECONDS
   echo "== $part"
   case $part in
+    build)
+      capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)
+      [ "$capability" = 90 ] && capability=90a
+      (cd "$here/.." && "$work/node" scripts/build-cuda.mjs --architectures "$capability-real" --out "$work/plugins") >"$out/kernels.txt" 2>&1 || {
+        tail -n 40 "$out/kernels.txt"
+        exit 1
+      }
+      tail -n 1 "$out/kernels.txt"
+      ;;
     tests)
       for test in cpp/cuda-*; do
         timeout "${LIMIT_TEST:-60}" "$test" >"$out/last.log" 2>&1

@@ -118,9 +118,6 @@ std::string Block::stuck() const {
 
 void Block::barrier(const void* site) {
   if (live_ != shape_->threads) fail("divergent barrier: threads of the block have ended before sync_block()");
-  if (barrier_arrived_ > 0 && site != barrier_site_) {
-    fail("divergent barrier: threads wait in different calls of sync_block()");
-  }
   barrier_site_ = site;
   if (++barrier_arrived_ == shape_->threads) {
     barrier_arrived_ = 0;
@@ -160,8 +157,6 @@ int Block::collective(uint32_t mask, const void* value, std::size_t bytes, bool 
     each.predicates[bank] = 0;
   } else if (each.mask != mask) {
     fail("lanes of one collective name different masks");
-  } else if (each.site != site) {
-    fail("divergent collective: lanes of a warp wait at different places");
   }
   if (bytes > 0) std::memcpy(each.values[bank][lane()], value, bytes);
   if (predicate) each.predicates[bank] |= self;

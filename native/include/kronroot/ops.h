@@ -34,6 +34,10 @@ extern "C" {
  *   op(B), may count as 0; and infinite elements make NaN of the rows or columns of C that they touch. Parts take 6
  *   bytes an element, of A up to 256 x 512 and of B 512 x 1024 at a time: at most 4 MiB a thread; for gram
  *   m x min(k, 512) of X. Other ops take as much for their products, beside the memory that they state.
+ * On a CUDA device f32 products of matrices above 32 run on the matrix unit, as three products of tf32 parts, and the
+ *   bound has 3 k + 8 in the place of k + 2 (here and in the ops below). Parts of elements that are below 2^-126 may
+ *   count as 0, infinite elements (and finite ones that round to 2^128 with 11 bits) make NaN of the rows or columns
+ *   of C that they touch.
  * Cost: 2 m n k flop a matrix. Workspace a thread in vectors: at most 1.5 MiB; with one matrix to a lane
  *   m k + k n + m n elements a lane.
  * Paths: matrices of which m, n and k are at most 256 have the same bits on every one of them.
