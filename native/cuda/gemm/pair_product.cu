@@ -35,10 +35,8 @@ template <typename Tile>
 struct PairStages {
   static constexpr int elements = Tile::order * Tile::depth;  // of a plane
   Shared<Half> planes;                                        // stage after stage: A high, A low, B high, B low
-  Shared<uint32_t> partial;
 
-  __host__ __device__ explicit PairStages(SharedArena& arena)
-      : planes(arena.take<Half>(Tile::stages * 4 * elements)), partial(arena.take<uint32_t>(Tile::threads / 32)) {}
+  __host__ __device__ explicit PairStages(SharedArena& arena) : planes(arena.take<Half>(Tile::stages * 4 * elements)) {}
   __device__ __forceinline__ Shared<Half> plane(int stage, int which) const {
     return planes + (stage * 4 + which) * elements;
   }
@@ -245,8 +243,8 @@ __global__ void __launch_bounds__(Tile::threads) multiply_pair_tiles(PairProduct
     }
   }
   if (p.distance == nullptr) return;
-  const uint32_t distance = block_max(output.distance, stages.partial);
-  if (thread_index() == 0) atomic_max(Global<uint32_t>(p.distance), matrix, distance);
+  const uint32_t distance = warp_max(output.distance);
+  if (lane == 0) atomic_max(Global<uint32_t>(p.distance), matrix, distance);
 }
 
 __global__ void split_elements(BatchView<const float> from, PairBatch to, const float* factor, const int32_t* skip) {
