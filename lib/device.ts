@@ -26,6 +26,16 @@ export interface TensorOptions {
   readonly dtype?: DType | undefined
 }
 
+export interface DeviceMemory {
+  /** Held by tensors. */
+  readonly bytes: number
+  readonly tensors: number
+  /** CUDA only: bytes that nobody holds. */
+  readonly free?: number
+  /** CUDA only: bytes of the device. */
+  readonly total?: number
+}
+
 const isas: readonly Isa[] = ['baseline', 'avx2', 'avx512', 'amx']
 
 /** An open device; see {@link open}. */
@@ -112,11 +122,50 @@ export class Device {
   }
 
   /**
-   * What this device's tensors hold: bytes and how many. Memory of a disposed tensor that an asynchronous call still uses
-   * counts until that call ends. Zero after `dispose()`.
+   * A tensor over memory of this device that somebody else has allocated and keeps (on the CPU: memory of the process): it is
+   * neither copied, nor given back, nor counted in `memory().bytes`. Nothing checks that `pointer` is what it should be, and
+   * a wrong one ends the process. What others do there has to follow the order of `device.stream`.
+   *
+   * @param pointer address of the first element, a multiple of the element's size
+   * @param shape `[..., m, n]`, integers >= 0, row-major and without gaps
+   * @param options.dtype default 'f32'
+   * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED
    */
-  memory(): { bytes: number; tensors: number } {
-    return this.#disposed ? { bytes: 0, tensors: 0 } : addon().deviceMemory(this)
+  wrap(pointer: bigint, shape: readonly number[], options: TensorOptions = {}): Tensor {
+    this.#check('wrap')
+    if (typeof pointer !== 'bigint' || pointer <= 0n || pointer >= 2n ** 64n) {
+      throw new KronrootError('ERR_ARGUMENT', `wrap: pointer must be a bigint above 0, got ${shown(pointer)}`)
+    }
+    return Tensor.wrap(this, checkedShape(shape), checkedDType(options) ?? 'f32', pointer)
+  }
+
+  /**
+   * Resolves when everything is done that calls so far have enqueued on a `cuda` device; rejects with the error of that work,
+   * if it had one. On other devices synchronous calls are done when they return.
+   * @throws KronrootError (the promise rejects) ERR_DEVICE_LOST, ERR_DISPOSED
+   */
+  async synchronize(): Promise<void> {
+    this.#check('synchronize')
+    try {
+      await addon().synchronizeDevice(this)
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
+  /**
+   * What this device's tensors hold: bytes and how many. Memory of a disposed tensor that an asynchronous call still uses
+   * counts until that call ends. Zero after `dispose()`. On a `cuda` device also what is free and what there is in all, for
+   * all its users.
+   * @throws KronrootError ERR_DEVICE_LOST
+   */
+  memory(): DeviceMemory {
+    if (this.#disposed) return { bytes: 0, tensors: 0 }
+    try {
+      return addon().deviceMemory(this)
+    } catch (error) {
+      throw translated(error)
+    }
   }
 
   /** Whether `dispose()` was called. */

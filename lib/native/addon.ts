@@ -20,7 +20,10 @@ export interface Addon {
     stream?: bigint,
     plugin?: string,
   ): { name: string; isa: string; threads: number; stream: bigint }
-  deviceMemory(device: object): { bytes: number; tensors: number }
+  /** `free` and `total` where the device has memory of its own. */
+  deviceMemory(device: object): { bytes: number; tensors: number; free?: number; total?: number }
+  /** Resolves when everything enqueued so far is done. */
+  synchronizeDevice(device: object): Promise<void>
   /** Closes the device and lets go of the memory of all its tensors. */
   disposeDevice(device: object): void
   /**
@@ -36,8 +39,21 @@ export interface Addon {
     cols: number,
     zeroed: number,
   ): number
+  /** The same over memory of somebody else. */
+  wrapTensor(
+    tensor: object,
+    device: object,
+    dtype: number,
+    batch: number,
+    rows: number,
+    cols: number,
+    pointer: bigint,
+  ): number
+  tensorPointer(tensor: number): bigint
   writeTensor(tensor: number, data: Float32Array | Float64Array): void
   readTensor(tensor: number, into: Float32Array | Float64Array): void
+  /** The elements, read off this thread. */
+  downloadTensor(tensor: number): Promise<ArrayBuffer>
   disposeTensor(tensor: number): void
   /**
    * elementwise_update of ops.h. kind: kr_update; arrays: gradient, m, v, vMax, direction, w of each entry, null where
@@ -62,9 +78,11 @@ export interface Addon {
   /**
    * call(number, ...operands, failed, ...options): operands in the order of native/addon/operations.cpp, null where absent;
    * failed = 1 fills the outputs of failed matrices with NaN, 0 leaves them. Gives the kr_report records; a single one in
-   * `record`.
+   * `record`. On a device with memory of its own the call has only enqueued, and the records stay there.
    */
-  call(operation: number, ...rest: readonly NativeArgument[]): ArrayBuffer | undefined
+  call(operation: number, ...rest: readonly NativeArgument[]): ArrayBuffer | UnreadReports | undefined
+  /** Waits for the records and gives their memory back. Once. */
+  readReports(reports: UnreadReports): ArrayBuffer
   /** As `call`, off this thread: [number for `cancel`, promise of the records]. */
   submit(
     operation: number,
@@ -73,6 +91,11 @@ export interface Addon {
   cancel(number: number): void
   /** Where `call` puts the kr_report of a single matrix, until the next call. */
   readonly record: ArrayBuffer
+}
+
+/** The records of `count` matrices in the memory of the device, for readReports. */
+export interface UnreadReports {
+  readonly count: number
 }
 
 export type NativeArgument = object | number | null

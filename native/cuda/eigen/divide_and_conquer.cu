@@ -117,8 +117,8 @@ Division division_of(int64_t n) {
 }
 
 template <typename T>
-const T* divide_and_conquer(Op& op, const TridiagonalBatch<T>& form, double* values, int32_t* unsolved, int32_t* sweeps,
-                            const int32_t* skip) {
+T* divide_and_conquer(Op& op, const TridiagonalBatch<T>& form, double* values, int32_t* unsolved, int32_t* sweeps,
+                      const int32_t* skip) {
   const Division division = division_of(form.order);
   const int64_t count = form.batch * form.padded;
   const int64_t leaves = count / division.leaf;
@@ -151,9 +151,7 @@ const T* divide_and_conquer(Op& op, const TridiagonalBatch<T>& form, double* val
   return now;
 }
 
-template const float* divide_and_conquer(Op&, const TridiagonalBatch<float>&, double*, int32_t*, int32_t*,
-                                         const int32_t*);
-template const double* divide_and_conquer(Op&, const TridiagonalBatch<double>&, double*, int32_t*, int32_t*,
-                                          const int32_t*);
+template float* divide_and_conquer(Op&, const TridiagonalBatch<float>&, double*, int32_t*, int32_t*, const int32_t*);
+template double* divide_and_conquer(Op&, const TridiagonalBatch<double>&, double*, int32_t*, int32_t*, const int32_t*);
 
 }  // namespace kronroot::cuda

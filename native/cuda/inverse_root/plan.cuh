@@ -58,8 +58,9 @@ __device__ inline Series series_of(int32_t method, int p) {
 
 // The plan, with the report of a matrix that has no answer. `room` is left above lambda_max for the rounding of M_0.
 template <typename Vector>
-__device__ RootPlan plan_root(const RootRequest& request, const Schedules& schedules, int exponent, double trace,
-                              const SpectrumEnds& ends, const Tridiagonal<Vector>& t, double room, kr_report* refused) {
+__attribute__((noinline)) __device__ RootPlan plan_root(const RootRequest& request, const Schedules& schedules,
+                                                        int exponent, double trace, const SpectrumEnds& ends,
+                                                        const Tridiagonal<Vector>& t, double room, kr_report* refused) {
   const int n = t.n;
   RootPlan plan{};
   plan.stage = request.is_planned ? root_is_chosen : root_is_next;
@@ -121,8 +122,8 @@ struct Spectrum {
 
 // value(i), i < n: all eigenvalues of S in any order. The report has status, rank and condition.
 template <typename Team, typename Value>
-__device__ Spectrum spectrum_of(const Team& team, const RootRequest& request, int exponent, int n, const Value& value,
-                                kr_report* report) {
+__attribute__((noinline)) __device__ Spectrum spectrum_of(const Team& team, const RootRequest& request, int exponent,
+                                                          int n, const Value& value, kr_report* report) {
   Spectrum spectrum;
   double most = -1e300, least = 1e300, trace = 0;
   for (int i = team.rank(); i < n; i += team.size()) {

@@ -83,7 +83,6 @@ void small_roots(Op& op, const RootRequest& request, const Schedules& schedules,
   const int64_t n = batch.a.rows, count = batch.a.batch;
   if (n <= 8) return launch_warps<T, 8>(op, request, schedules, batch);
   if (n <= 16) return launch_warps<T, 16>(op, request, schedules, batch);
-  if (n <= 24) return launch_warps<T, 24>(op, request, schedules, batch);
   if (n <= 32) return launch_warps<T, 32>(op, request, schedules, batch);
   const std::size_t with_x = block_bytes<T, true>(n, request.root.a);
   if (with_x <= static_cast<std::size_t>(op.device().shared_bytes)) {
