@@ -105,12 +105,12 @@ __global__ void __launch_bounds__(compact_threads)
     T column[compact];
 #pragma unroll
     for (int q = 0; q < compact; ++q) column[q] = q < count ? y[q * form.stride + l] : T(0);
-#pragma unroll
-    for (int i = 0; i < compact; ++i) {
+#pragma unroll 1
+    for (int i = 0; i < count; ++i) {
       T sum = 0;
 #pragma unroll
-      for (int q = i; q < compact; ++q) sum += T(memory.s[i * stride + q]) * column[q];
-      if (i < count) to[i * form.stride + l] = sum;
+      for (int q = 0; q < compact; ++q) sum += T(memory.s[i * stride + q]) * column[q];
+      to[i * form.stride + l] = sum;
     }
   }
 }

@@ -154,7 +154,7 @@ class Panel {
 };
 
 template <typename T>
-__global__ void __launch_bounds__(panel_threads)
+__global__ void __launch_bounds__(panel_threads, 1)
     reduce_panel(TridiagonalBatch<T> form, PanelBatch<T> panels, int first, Global<const int32_t> skip) {
   const int64_t b = block_index(), n = form.order;
   if (skip && skip[b] != 0) return;
