@@ -72,7 +72,8 @@ function take(name) {
 }
 take('vitest')
 
-// The C++ tests of the backend, with the plugin in the emulator's place. Those that steer the emulator stay here.
+// The C++ tests of the backend, with the plugin in the emulator's place. Those that steer the emulator or hold
+// kernels of their own stay here.
 const { variables } = JSON.parse(readFileSync(join(root, 'native/sources.gypi'), 'utf8'))
 const flags = ['-std=c++20', '-O2', '-ffp-contract=fast', '-march=x86-64-v2', '-fvisibility=hidden', '-pthread', '-I.']
 const objects = []
@@ -85,7 +86,9 @@ for (const source of [...variables.core_sources, ...variables.reference_sources]
 inParallel(jobs)
 const tests = readdirSync(join(root, 'test/native/cuda'))
   .filter((file) => file.endsWith('.test.cpp'))
-  .filter((file) => !/test\/simt\/|<simt\//.test(readFileSync(join(root, 'test/native/cuda', file), 'utf8')))
+  .filter(
+    (file) => !/["<](test\/simt|simt|native\/cuda)\//.test(readFileSync(join(root, 'test/native/cuda', file), 'utf8')),
+  )
 const cudaHeaders = existsSync('/usr/local/cuda/include') ? '/usr/local/cuda/include' : cudaInclude()
 inParallel(
   tests.map((file) => [
