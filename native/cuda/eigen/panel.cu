@@ -8,6 +8,7 @@
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
 #include "reflector.cuh"
+#include "warp_sums.cuh"
 
 namespace kronroot::cuda {
 namespace {
@@ -129,11 +130,9 @@ class Panel {
           for (int c = 0; c < width; ++c) sum[r] += a[c] * x[c];
         }
       }
-#pragma unroll
-      for (int r = 0; r < rows_at_once; ++r) {
-        const T total = warp_sum(sum[r]);
-        if (lane_index() == 0 && first + r < k) memory_.y[first + r] = total;
-      }
+      const T total = sum_for_lane(sum);
+      const int row = first + sum_of_lane<rows_at_once>();
+      if (lane_index() % (warp_size / rows_at_once) == 0 && row < k) memory_.y[row] = total;
     }
   }
 
