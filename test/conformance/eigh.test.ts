@@ -175,8 +175,9 @@ describe.each([main, ...others])('eigh on $label', (testDevice) => {
   it.each(dtypes)('%s: values alone agree with values beside vectors', (dtype) => {
     // Both are within 10 n ulp |A| of the exact ones.
     const device = testDevice.open()
-    const n = isSlow ? 34 : 65
-    for (const matrix of lapackMatrices(n, { dtype, random: random() })) {
+    const sizes = [3, 7, 13, 24, isSlow ? 34 : 65]
+    for (const matrix of sizes.flatMap((n) => lapackMatrices(n, { dtype, random: random() }))) {
+      const { n } = matrix
       const a = stacked(device, [matrix], dtype)
       const both = eigh(a)
       const only = eigh(a, { vectors: false })

@@ -153,6 +153,14 @@ describe.each([main, ...others])('svd on $label', (testDevice) => {
       }),
     ) // prettier-ignore
 
+    // More than the shared memory of a block on a GPU holds, one matrix.
+    it(
+      'keeps them for 120 x 121',
+      withDevice((device) => {
+        check(device, rectangles(120, 121, dtype, new Random(1)).slice(0, 1), dtype)
+      }),
+    ) // prettier-ignore
+
     it.each(affordable([9, 70], 9))('a failed matrix of order %i leaves its neighbours bit-identical', (n) =>
       withDevice((device) => {
         const good = rectangles(n, n - 2, dtype, new Random(3))
