@@ -52,7 +52,7 @@ copyFileSync(process.execPath, join(stage, 'node'))
 run('strip', [join(stage, 'node')])
 copyFileSync(addon, join(stage, 'build/Release/kronroot.node'))
 copyFileSync(plugin, join(stage, 'plugins/libkronroot_cuda.so'))
-for (const file of ['package.json', 'vitest.config.ts', 'tsconfig.json', 'lib', 'dist', 'bench/gpu']) {
+for (const file of ['package.json', 'binding.gyp', 'vitest.config.ts', 'tsconfig.json', 'lib', 'dist', 'bench/gpu']) {
   if (existsSync(join(root, file))) cpSync(join(root, file), join(stage, file), { recursive: true })
 }
 cpSync(join(root, 'test'), join(stage, 'test'), {
@@ -121,7 +121,7 @@ function inParallel(commands) {
 copyFileSync(join(root, 'bench/gpu/run.sh'), join(folder, 'run.sh'))
 chmodSync(join(folder, 'run.sh'), 0o755)
 run('tar', ['-C', stage, '-cf', join(folder, 'kronroot-gpu.tar'), '.'])
-run('xz', ['-T0', '-6', join(folder, 'kronroot-gpu.tar')])
+run('xz', ['-T0', '-3', join(folder, 'kronroot-gpu.tar')])
 for (const object of objects) rmSync(object)
 rmSync(stage, { recursive: true })
 const bytes = readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)
