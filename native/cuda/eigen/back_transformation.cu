@@ -1,52 +1,85 @@
 // V = H_{n-1} ... H_1 Z.
 //
-// Small: a warp for each column of Z, which lies in shared memory, n elements for each warp, while all reflectors pass
-// over it. Large: blocks of 32 reflectors, H_{k+31} ... H_k = I - Y S^T Y^T, which take two products each, 2 n^3 flop
-// together, with S upper triangular,
+// Small: a warp for 4 or 8 columns of Z, which stay in its registers while all reflectors pass over them. Large: blocks
+// of 32 reflectors, H_{k+31} ... H_k = I - Y S^T Y^T, which take two products each, 2 n^3 flop together, with S upper
+// triangular,
 //   s_jj = tau_j,   s_{.j} = -tau_j S Y^T y_j.
 // Source: Schreiber and Van Loan, A storage-efficient WY representation, SISC 10 (1989).
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
 #include "tridiagonal.hpp"
+#include "warp_sums.cuh"
 
 namespace kronroot::cuda {
 namespace {
 
-constexpr int columns_of_block = 8;
+constexpr int column_threads = 128;
 constexpr int64_t most_by_columns = 256;
 
-template <typename T>
-__global__ void __launch_bounds__(columns_of_block* warp_size)
-    apply_reflectors(TridiagonalBatch<T> form, Global<const T> z, BatchView<T> vectors, Global<const int32_t> skip) {
+// Orders up to 32 `rows`; every warp takes `columns` columns of Z. Element (32 r + lane, c) of them is in z[c][r].
+template <typename T, int rows, int columns>
+__global__ void __launch_bounds__(column_threads) apply_reflectors(TridiagonalBatch<T> form, Global<const T> z_all,
+                                                                   BatchView<T> vectors, Global<const int32_t> skip) {
   const int n = static_cast<int>(form.order);
-  const int64_t groups = (n + columns_of_block - 1) / columns_of_block;
-  const int64_t b = block_index() / groups;
-  if (skip && skip[b] != 0) return;
-  const int first = static_cast<int>(block_index() % groups) * columns_of_block;
-  SharedArena arena;
-  const Shared<T> columns = arena.take<T>(columns_of_block * n);
-  const Global<const T> from = z + b * form.padded * form.padded;
-  for (int e = thread_index(); e < n * columns_of_block; e += block_threads()) {
-    const int i = e / columns_of_block, c = e % columns_of_block;
-    columns[c * n + i] = first + c < n ? from[i * form.padded + first + c] : T(0);
+  const int64_t groups = (n + columns - 1) / columns;
+  const int64_t task = block_index() * warp_count() + warp_index(), b = task / groups;
+  if (b >= form.batch || (skip && skip[b] != 0)) return;
+  const int first = static_cast<int>(task % groups) * columns;
+  const Global<const T> from = z_all + b * form.padded * form.padded;
+  T z[columns][rows], v[rows], next[rows];
+#pragma unroll
+  for (int r = 0; r < rows; ++r) {
+    const int i = r * warp_size + lane_index();
+    next[r] = 0;
+#pragma unroll
+    for (int c = 0; c < columns; ++c) {
+      z[c][r] = i < n && first + c < n ? from[i * form.padded + first + c] : T(0);
+    }
   }
-  sync_block();
-  const Shared<T> column = columns + warp_index() * n;
   const Global<const T> tau = Global<const T>(form.tau) + b * n;
-  for (int k = 1; k < n; ++k) {
-    const Global<const T> v = Global<const T>(form.reflectors) + (b * n + k) * form.stride;
+  const Global<const T> reflectors = Global<const T>(form.reflectors) + b * n * form.stride;
+  // The vector of the next reflector is loaded while this one is at work; v_0 is empty.
+  for (int k = 0; k < n; ++k) {
+#pragma unroll
+    for (int r = 0; r < rows; ++r) {
+      const int i = r * warp_size + lane_index();
+      v[r] = next[r];
+      next[r] = k + 1 < n && i <= k ? reflectors[(k + 1) * form.stride + i] : T(0);
+    }
     const T factor = tau[k];
-    T sum = 0;
-    for (int i = lane_index(); i < k; i += warp_size) sum += v[i] * T(column[i]);
-    const T share = factor * warp_sum(sum);
-    for (int i = lane_index(); i < k; i += warp_size) column[i] -= share * v[i];
+    T sum[columns];
+#pragma unroll
+    for (int c = 0; c < columns; ++c) {
+      sum[c] = 0;
+#pragma unroll
+      for (int r = 0; r < rows; ++r) sum[c] += v[r] * z[c][r];
+    }
+    sum_all(sum);
+#pragma unroll
+    for (int c = 0; c < columns; ++c) {
+      const T share = factor * sum[c];
+#pragma unroll
+      for (int r = 0; r < rows; ++r) z[c][r] -= share * v[r];
+    }
   }
-  sync_block();
   const MatrixView<T> to = vectors[b];
-  for (int e = thread_index(); e < n * columns_of_block; e += block_threads()) {
-    const int i = e / columns_of_block, c = e % columns_of_block;
-    if (first + c < n) to(i, first + c) = columns[c * n + i];
+#pragma unroll
+  for (int r = 0; r < rows; ++r) {
+    const int i = r * warp_size + lane_index();
+#pragma unroll
+    for (int c = 0; c < columns; ++c) {
+      if (i < n && first + c < n) to(i, first + c) = z[c][r];
+    }
   }
+}
+
+template <typename T, int rows, int columns>
+void transform_by_columns(Op& op, const TridiagonalBatch<T>& form, const T* z, const BatchView<T>& vectors,
+                          const int32_t* skip) {
+  constexpr int warps = column_threads / warp_size;
+  const int64_t tasks = form.batch * ((form.order + columns - 1) / columns);
+  launch<apply_reflectors<T, rows, columns>>(op, {{(tasks + warps - 1) / warps}, column_threads, 0}, form,
+                                             Global<const T>(z), vectors, Global<const int32_t>(skip));
 }
 
 // Reflectors to a block.
@@ -105,12 +138,12 @@ __global__ void __launch_bounds__(compact_threads)
     T column[compact];
 #pragma unroll
     for (int q = 0; q < compact; ++q) column[q] = q < count ? y[q * form.stride + l] : T(0);
-#pragma unroll
-    for (int i = 0; i < compact; ++i) {
+#pragma unroll 1
+    for (int i = 0; i < count; ++i) {
       T sum = 0;
 #pragma unroll
-      for (int q = i; q < compact; ++q) sum += T(memory.s[i * stride + q]) * column[q];
-      if (i < count) to[i * form.stride + l] = sum;
+      for (int q = 0; q < compact; ++q) sum += T(memory.s[i * stride + q]) * column[q];
+      to[i * form.stride + l] = sum;
     }
   }
 }
@@ -161,16 +194,15 @@ void transform_by_blocks(Op& op, const TridiagonalBatch<T>& form, T* z, const Ba
 
 template <typename T>
 void back_transform(Op& op, const TridiagonalBatch<T>& form, T* z, const BatchView<T>& vectors, const int32_t* skip) {
-  if (form.order > most_by_columns) {
+  if (form.order <= 64) {
+    transform_by_columns<T, 2, 8>(op, form, z, vectors, skip);
+  } else if (form.order <= 128) {
+    transform_by_columns<T, 4, 8>(op, form, z, vectors, skip);
+  } else if (form.order <= most_by_columns) {
+    transform_by_columns<T, 8, 4>(op, form, z, vectors, skip);
+  } else {
     transform_by_blocks(op, form, z, vectors, skip);
-    return;
   }
-  const int64_t groups = (form.order + columns_of_block - 1) / columns_of_block;
-  launch<apply_reflectors<T>>(op,
-                              {.blocks = {form.batch * groups},
-                               .threads = columns_of_block * warp_size,
-                               .shared_bytes = static_cast<std::size_t>(columns_of_block * form.order) * sizeof(T)},
-                              form, Global<const T>(z), vectors, Global<const int32_t>(skip));
 }
 
 template void back_transform(Op&, const TridiagonalBatch<float>&, float*, const BatchView<float>&, const int32_t*);

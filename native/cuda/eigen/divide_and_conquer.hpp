@@ -5,7 +5,7 @@
 
 namespace kronroot::cuda {
 
-// How a matrix is cut: into 2^levels parts of equal order, at most 32, the last ones padded.
+// How a matrix is cut: into 2^levels parts of equal order, at most 16, the last ones padded.
 struct Division {
   int64_t leaf = 0;
   int levels = 0;

@@ -1,20 +1,23 @@
 // A panel of 32 rows is reduced against the matrix as it was before the panel, which is only read:
 //   A_now = A - V W^T - W V^T,   A_now x = A x - V (W^T x) - W (V^T x),
 // with the v and w of the panel so far in the columns of V and W; then one symmetric product updates A. The reading of
-// A, once a row, is what the reduction costs. One block a matrix. Source: Dongarra, Hammarling and Sorensen, J. Comput.
-// Appl. Math. 27 (1989). Shared memory: 3 n + 128 elements.
+// A, one triangle for each row that is reduced, is what the reduction costs: every element serves as a_ij and as a_ji.
+// One block a matrix. Source: Dongarra, Hammarling and Sorensen, J. Comput. Appl. Math. 27 (1989).
+// Shared memory: 3 n + 128 elements, and n for each warp.
 #include "panel.hpp"
 
+#include "../../core/check.hpp"
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
 #include "reflector.cuh"
+#include "warp_sums.cuh"
 
 namespace kronroot::cuda {
 namespace {
 
 constexpr int panel_rows = 32;
-constexpr int panel_threads = 512;
-constexpr int rows_at_once = 4;
+constexpr int most_panel_threads = 512;
+constexpr int rows_at_once = 8;
 
 // [V^T; W^T] and [W^T; V^T] of every matrix, 2 panel_rows rows each, so that one product makes the update.
 template <typename T>
@@ -27,7 +30,8 @@ struct PanelBatch {
 template <typename T>
 struct PanelMemory {
   SharedArena arena;
-  Shared<T> row, v, y;  // y: A v
+  Shared<T> row, v, y;  // y: the rows of A v
+  Shared<T> columns;    // what the rows of a warp add to other elements of A v, for every warp
   Shared<T> here;       // V_k. and W_k., the row of the panel that is reduced
   Shared<T> along;      // W^T v and V^T v
   Shared<T> partial;
@@ -36,6 +40,7 @@ struct PanelMemory {
       : row(arena.take<T>(width)),
         v(arena.take<T>(width)),
         y(arena.take<T>(width)),
+        columns(arena.take<T>(warps * width)),
         here(arena.take<T>(2 * panel_rows)),
         along(arena.take<T>(2 * panel_rows)),
         partial(arena.take<T>(warps)) {}
@@ -52,12 +57,11 @@ template <typename T>
 class Panel {
  public:
   __device__ Panel(const MatrixView<T>& a, Global<T> left, Global<T> right, const PanelMemory<T>& memory)
-      : a_(a), left_(left), right_(right), memory_(memory) {}
+      : a_(a), left_(left), right_(right), memory_(memory), width_(static_cast<int>(loads_width<T>(a.rows))) {}
 
   // Rows first - 1, ..., first - panel_rows. d, e and tau of them.
   __device__ void reduce(int first, Global<double> d, Global<double> e, Global<T> tau_out) {
-    const int width = static_cast<int>(loads_width<T>(a_.rows));
-    for (int j = thread_index(); j < width; j += block_threads()) memory_.v[j] = 0;
+    for (int j = thread_index(); j < width_; j += block_threads()) memory_.v[j] = 0;
     for (int s = 0; s < panel_rows; ++s) {
       const int k = first - 1 - s;
       for (int t = thread_index(); t < 2 * panel_rows; t += block_threads()) {
@@ -88,12 +92,13 @@ class Panel {
         tau_out[k] = reflector.tau;
       }
       sync_block();
-      multiply_rows(k);
+      multiply_triangle(k);
       multiply_panel(k, s);
       sync_block();
       T product = 0;
       for (int i = thread_index(); i < k; i += block_threads()) {
         T x = memory_.y[i];
+        for (int warp = 0; warp < warp_count(); ++warp) x += T(memory_.columns[warp * width_ + i]);
         for (int t = 0; t < s; ++t) {
           x -= T(memory_.along[t]) * v_row(t)[i] + T(memory_.along[panel_rows + t]) * w_row(t)[i];
         }
@@ -113,27 +118,42 @@ class Panel {
   __device__ Global<T> v_row(int t) const { return left_ + t * a_.stride; }
   __device__ Global<T> w_row(int t) const { return left_ + (panel_rows + t) * a_.stride; }
 
-  // y = A v, rows and columns below k.
-  __device__ __forceinline__ void multiply_rows(int k) {
+  // A v below k: rows to y, from the diagonal to the left, and columns below the diagonal to the sums of the warp.
+  __device__ __forceinline__ void multiply_triangle(int k) {
     constexpr int width = 16 / sizeof(T);
+    const Shared<T> columns = memory_.columns + warp_index() * width_;
+    for (int j = lane_index() * width; j < k; j += warp_size * width) store_vector(columns, j, Vector<T, width>{});
     for (int first = warp_index() * rows_at_once; first < k; first += warp_count() * rows_at_once) {
-      T sum[rows_at_once] = {};
-      for (int j = lane_index() * width; j < k; j += warp_size * width) {
-        const Vector<T, width> x = load_vector<width>(memory_.v, j);
-#pragma unroll
-        for (int r = 0; r < rows_at_once; ++r) {
-          // A row beyond the last is read again in its place.
-          const int64_t i = first + r < k ? first + r : k - 1;
-          const Vector<T, width> a = load_vector<width>(a_.data, i * a_.stride + j);
-#pragma unroll
-          for (int c = 0; c < width; ++c) sum[r] += a[c] * x[c];
-        }
-      }
+      T sum[rows_at_once], own[rows_at_once];
 #pragma unroll
       for (int r = 0; r < rows_at_once; ++r) {
-        const T total = warp_sum(sum[r]);
-        if (lane_index() == 0 && first + r < k) memory_.y[first + r] = total;
+        sum[r] = 0;
+        own[r] = first + r < k ? T(memory_.v[first + r]) : T(0);
       }
+      const int last = std::min(first + rows_at_once, k) - 1;
+      for (int j = lane_index() * width; j <= last; j += warp_size * width) {
+        Vector<T, width> a[rows_at_once];
+#pragma unroll
+        for (int r = 0; r < rows_at_once; ++r) {
+          // A row beyond the last is read again in its place; it counts nowhere.
+          a[r] = load_vector<width>(a_.data, int64_t{std::min(first + r, k - 1)} * a_.stride + j);
+        }
+        const Vector<T, width> x = load_vector<width>(memory_.v, j);
+        Vector<T, width> column = load_vector<width>(columns, j);
+        const bool meets_diagonal = j + width > first;
+#pragma unroll
+        for (int r = 0; r < rows_at_once; ++r) {
+#pragma unroll
+          for (int c = 0; c < width; ++c) {
+            sum[r] += !meets_diagonal || j + c <= first + r ? a[r][c] * x[c] : T(0);
+            column[c] += !meets_diagonal || j + c < first + r ? a[r][c] * own[r] : T(0);
+          }
+        }
+        store_vector(columns, j, column);
+      }
+      const T total = sum_for_lane(sum);
+      const int row = first + sum_of_lane<rows_at_once>();
+      if (lane_index() % (warp_size / rows_at_once) == 0 && row < k) memory_.y[row] = total;
     }
   }
 
@@ -151,10 +171,11 @@ class Panel {
   MatrixView<T> a_;
   Global<T> left_, right_;
   PanelMemory<T> memory_;
+  int width_;
 };
 
 template <typename T>
-__global__ void __launch_bounds__(panel_threads)
+__global__ void __launch_bounds__(most_panel_threads, 1)
     reduce_panel(TridiagonalBatch<T> form, PanelBatch<T> panels, int first, Global<const int32_t> skip) {
   const int64_t b = block_index(), n = form.order;
   if (skip && skip[b] != 0) return;
@@ -186,12 +207,17 @@ int64_t reduce_panels(Op& op, const BatchView<const T>& a, const TridiagonalBatc
   launch<copy_matrix<T>>(op, {{batch * n}, 128, 0}, a, form, skipped);
   const PanelBatch<T> panels{Global<T>(op.scratch<T>(batch * elements)), Global<T>(op.scratch<T>(batch * elements)),
                              form.stride};
-  const PanelMemory<T> memory(static_cast<int>(loads_width<T>(n)), panel_threads / warp_size);
-  if (memory.arena.bytes() > static_cast<std::size_t>(op.device().shared_bytes)) op.fail(KR_BAD_SHAPE);
+  const int width = static_cast<int>(loads_width<T>(n));
+  const auto bytes_of = [&](int threads) { return PanelMemory<T>(width, threads / warp_size).arena.bytes(); };
+  const auto most_bytes = static_cast<std::size_t>(op.device().shared_bytes);
+  int threads = most_panel_threads;
+  while (bytes_of(threads) > most_bytes && threads > 2 * warp_size) threads /= 2;
+  if (bytes_of(threads) > most_bytes)
+    op.fail(
+        fail(op.call(), KR_BAD_SHAPE, "order %lld is beyond what the device decomposes", static_cast<long long>(n)));
   int64_t left = n;
   while (left > most) {
-    launch<reduce_panel<T>>(op, {{batch}, panel_threads, memory.arena.bytes()}, form, panels, static_cast<int>(left),
-                            skipped);
+    launch<reduce_panel<T>>(op, {{batch}, threads, bytes_of(threads)}, form, panels, static_cast<int>(left), skipped);
     left -= panel_rows;
     const auto rows_of = [&](const Global<T>& rows) {
       return BatchView<const T>{rows, batch, 2 * panel_rows, left, form.stride, elements};

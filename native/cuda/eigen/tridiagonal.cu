@@ -16,6 +16,7 @@
 #include "../launch.hpp"
 #include "panel.hpp"
 #include "reflector.cuh"
+#include "warp_sums.cuh"
 
 namespace kronroot::cuda {
 namespace {
@@ -122,11 +123,9 @@ class Reduction {
           sum[r] += a * xj;
         }
       }
-#pragma unroll
-      for (int r = 0; r < rows_at_once; ++r) {
-        const T total = warp_sum(sum[r]);
-        if (lane_index() == 0 && first + r < k) y_[first + r] = total;
-      }
+      const T total = sum_for_lane(sum);
+      const int row = first + sum_of_lane<rows_at_once>();
+      if (lane_index() % (warp_size / rows_at_once) == 0 && row < k) y_[row] = total;
     }
   }
 

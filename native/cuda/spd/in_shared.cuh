@@ -142,7 +142,7 @@ __device__ void invert_shared(const Triangle<T>& l) {
     }
   }
   for (int p = panel; p < n; p += panel) {
-    const int rows = std::min(panel, n - p);
+    const int rows = std::min(int{panel}, n - p);
     sync_block();
     for (int j = thread_index(); j < p; j += block_threads()) {
       T x[panel];
