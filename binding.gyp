@@ -51,7 +51,7 @@
       "dependencies": ["kronroot_baseline", "kronroot_avx2", "kronroot_avx512", "kronroot_amx"],
       "conditions": [
         ["target_arch=='x64'", { "cflags_cc": ["-march=x86-64-v2"] }],
-        ["OS=='linux'", { "ldflags": ["-Wl,--version-script=<(module_root_dir)/native/addon/exports.map"] }]
+        ["OS=='linux'", { "libraries": ["-ldl"], "ldflags": ["-Wl,--version-script=<(module_root_dir)/native/addon/exports.map"] }]
       ]
     }
   ]

@@ -1,5 +1,6 @@
 import { checkFields, KronrootError, shown } from './errors.js'
 import { addon, translated } from './native/addon.js'
+import { pluginFile } from './native/plugin.js'
 import { checkBuffer, checkedShape, type DType, Tensor } from './tensor.js'
 
 /** Which backend a device belongs to. */
@@ -13,6 +14,11 @@ export interface OpenOptions {
   readonly threads?: number | undefined
   /** CPU only: the instruction set. Default: `KRONROOT_ISA`, else the best that the machine has. */
   readonly isa?: Isa | undefined
+  /**
+   * CUDA only: a `cudaStream_t` of another library in the process, in whose order everything runs. It must belong to the
+   * device's primary context and outlive the device. Default: a stream of the device's own.
+   */
+  readonly stream?: bigint | undefined
 }
 
 export interface TensorOptions {
@@ -20,8 +26,17 @@ export interface TensorOptions {
   readonly dtype?: DType | undefined
 }
 
+export interface DeviceMemory {
+  /** Held by tensors. */
+  readonly bytes: number
+  readonly tensors: number
+  /** CUDA only: bytes that nobody holds. */
+  readonly free?: number
+  /** CUDA only: bytes of the device. */
+  readonly total?: number
+}
+
 const isas: readonly Isa[] = ['baseline', 'avx2', 'avx512', 'amx']
-const noCuda = 'this build of kronroot has no CUDA plugin'
 
 /** An open device; see {@link open}. */
 export class Device {
@@ -32,6 +47,8 @@ export class Device {
   readonly isa: string
   /** Most threads one call uses. */
   readonly threads: number
+  /** CUDA only: the `cudaStream_t` that everything is enqueued on. */
+  readonly stream: bigint | undefined
   /** Why this device was chosen. */
   readonly reason: string
   #disposed = false
@@ -41,10 +58,13 @@ export class Device {
     this.kind = kind
     this.reason = reason
     try {
-      const info = addon().openDevice(this, kind, ordinal, options.threads ?? 0, options.isa)
+      const plugin = kind === 'cuda' ? pluginFile() : undefined
+      const { threads = 0, isa, stream } = options
+      const info = addon().openDevice(this, kind, ordinal, threads, isa, stream, plugin)
       this.name = info.name
       this.isa = info.isa
       this.threads = info.threads
+      this.stream = kind === 'cuda' ? info.stream : undefined
     } catch (error) {
       throw translated(error)
     }
@@ -102,11 +122,50 @@ export class Device {
   }
 
   /**
-   * What this device's tensors hold: bytes and how many. Memory of a disposed tensor that an asynchronous call still uses
-   * counts until that call ends. Zero after `dispose()`.
+   * A tensor over memory of this device that somebody else has allocated and keeps (on the CPU: memory of the process): it is
+   * neither copied, nor given back, nor counted in `memory().bytes`. Nothing checks that `pointer` is what it should be, and
+   * a wrong one ends the process. What others do there has to follow the order of `device.stream`.
+   *
+   * @param pointer address of the first element, a multiple of the element's size
+   * @param shape `[..., m, n]`, integers >= 0, row-major and without gaps
+   * @param options.dtype default 'f32'
+   * @throws KronrootError ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED
    */
-  memory(): { bytes: number; tensors: number } {
-    return this.#disposed ? { bytes: 0, tensors: 0 } : addon().deviceMemory(this)
+  wrap(pointer: bigint, shape: readonly number[], options: TensorOptions = {}): Tensor {
+    this.#check('wrap')
+    if (typeof pointer !== 'bigint' || pointer <= 0n || pointer >= 2n ** 64n) {
+      throw new KronrootError('ERR_ARGUMENT', `wrap: pointer must be a bigint above 0, got ${shown(pointer)}`)
+    }
+    return Tensor.wrap(this, checkedShape(shape), checkedDType(options) ?? 'f32', pointer)
+  }
+
+  /**
+   * Resolves when everything is done that calls so far have enqueued on a `cuda` device; rejects with the error of that work,
+   * if it had one. On other devices synchronous calls are done when they return.
+   * @throws KronrootError (the promise rejects) ERR_DEVICE_LOST, ERR_DISPOSED
+   */
+  async synchronize(): Promise<void> {
+    this.#check('synchronize')
+    try {
+      await addon().synchronizeDevice(this)
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
+  /**
+   * What this device's tensors hold: bytes and how many. Memory of a disposed tensor that an asynchronous call still uses
+   * counts until that call ends. Zero after `dispose()`. On a `cuda` device also what is free and what there is in all, for
+   * all its users.
+   * @throws KronrootError ERR_DEVICE_LOST
+   */
+  memory(): DeviceMemory {
+    if (this.#disposed) return { bytes: 0, tensors: 0 }
+    try {
+      return addon().deviceMemory(this)
+    } catch (error) {
+      throw translated(error)
+    }
   }
 
   /** Whether `dispose()` was called. */
@@ -133,23 +192,27 @@ export class Device {
 /**
  * Opens a device.
  *
- * - `'auto'` (default): the best one there is; `device.reason` says why.
+ * - `'auto'` (default): `'cuda'` if it opens, else `'cpu'`; `device.reason` says why.
  * - `'cpu'`: SIMD kernels and a thread pool shared by all devices and workers of the process.
  * - `'reference'`: plain loops in f64, the oracle of the tests.
- * - `'cuda'`, `'cuda:1'`: an NVIDIA GPU.
+ * - `'cuda'`, `'cuda:1'`: an NVIDIA GPU, by its ordinal among those that CUDA_VISIBLE_DEVICES leaves. Needs the plugin
+ *   (`npm run build:cuda`), docs/cuda.md.
  *
- * @throws KronrootError ERR_NO_DEVICE, ERR_OPTION, ERR_ADDON_MISSING
+ * @throws KronrootError ERR_NO_DEVICE, saying what is missing; ERR_OPTION, ERR_OUT_OF_MEMORY, ERR_ADDON_MISSING
  */
 export function open(name: 'auto' | DeviceKind | `cuda:${number}` = 'auto', options: OpenOptions = {}): Device {
-  const { threads, isa } = checkedOpenOptions(options)
-  if (name === 'auto') return new Device('cpu', 0, { threads, isa }, `auto chose cpu: ${noCuda}`)
+  const { threads, isa, stream } = checkedOpenOptions(options)
+  const ordinal = typeof name === 'string' ? /^cuda(?::(\d{1,4}))?$/.exec(name) : null
+  if (ordinal) {
+    if (isa !== undefined) throw new KronrootError('ERR_OPTION', `open: isa is for 'cpu', ${name} has its own`)
+    return new Device('cuda', Number(ordinal[1] ?? 0), { threads, stream }, 'asked for')
+  }
+  if (stream !== undefined) throw new KronrootError('ERR_OPTION', `open: stream is for 'cuda', got name ${shown(name)}`)
+  if (name === 'auto') return best(threads, isa)
   if (name === 'cpu') return new Device('cpu', 0, { threads, isa }, 'asked for')
   if (name === 'reference') {
     if (isa !== undefined) throw new KronrootError('ERR_OPTION', "open: isa is for 'cpu', the reference has none")
     return new Device('reference', 0, { threads }, 'asked for')
-  }
-  if (typeof name === 'string' && /^cuda(:\d{1,4})?$/.test(name)) {
-    throw new KronrootError('ERR_NO_DEVICE', `open: ${name} is not available: ${noCuda}`)
   }
   throw new KronrootError(
     'ERR_OPTION',
@@ -157,9 +220,22 @@ export function open(name: 'auto' | DeviceKind | `cuda:${number}` = 'auto', opti
   )
 }
 
+function best(threads: number | undefined, isa: Isa | undefined): Device {
+  let why = 'isa is for it'
+  if (isa === undefined) {
+    try {
+      return new Device('cuda', 0, { threads }, 'auto chose cuda: it opens')
+    } catch (error) {
+      if (!(error instanceof KronrootError)) throw error
+      why = error.message.replace(/^open: /, '')
+    }
+  }
+  return new Device('cpu', 0, { threads, isa }, `auto chose cpu: ${why}`)
+}
+
 function checkedOpenOptions(options: unknown): OpenOptions {
-  checkFields('open', options, ['threads', 'isa'])
-  const { threads, isa } = options as { threads?: unknown; isa?: unknown }
+  checkFields('open', options, ['threads', 'isa', 'stream'])
+  const { threads, isa, stream } = options as { threads?: unknown; isa?: unknown; stream?: unknown }
   if (
     threads !== undefined &&
     !(Number.isInteger(threads) && (threads as number) >= 1 && (threads as number) <= 4096)
@@ -168,6 +244,12 @@ function checkedOpenOptions(options: unknown): OpenOptions {
   }
   if (isa !== undefined && !isas.includes(isa as Isa)) {
     throw new KronrootError('ERR_OPTION', `open: isa must be one of ${isas.map(shown).join(', ')}, got ${shown(isa)}`)
+  }
+  if (stream !== undefined && !(typeof stream === 'bigint' && stream > 0n && stream < 2n ** 64n)) {
+    throw new KronrootError(
+      'ERR_OPTION',
+      `open: stream must be the address of a cudaStream_t as a bigint (1n: the legacy default stream), got ${shown(stream)}`,
+    )
   }
   return options as OpenOptions
 }

@@ -1,5 +1,13 @@
 // The public face of kronroot's kernels. Optimizers are under kronroot/optim, schedules under kronroot/schedule.
-export { Device, type DeviceKind, type Isa, type OpenOptions, open, type TensorOptions } from './device.js'
+export {
+  Device,
+  type DeviceKind,
+  type DeviceMemory,
+  type Isa,
+  type OpenOptions,
+  open,
+  type TensorOptions,
+} from './device.js'
 export { type ErrorCode, KronrootError } from './errors.js'
 export type { ArrayOperand } from './linalg/arrays.js'
 export { type Cholesky, cholesky, type FactorizationOptions } from './linalg/cholesky.js'

@@ -12,6 +12,8 @@ const elementBytes: Record<DType, number> = { f32: 4, f64: 8 }
  * A dense row-major array `[..., m, n]` in native memory of a device: the last two dimensions are a matrix, the leading ones
  * the batch (none: a batch of one). Made by `device.tensor`, `device.empty` and the ops.
  *
+ * On a `cuda` device ops return when their work is enqueued. Reading a tensor waits for all that was enqueued before.
+ *
  * The memory is given back by `dispose()` (or `using`). A tensor that was only dropped gives it back after its garbage
  * collection. Disposing while an asynchronous call uses the tensor is safe: the call keeps the memory until it ends.
  */
@@ -36,13 +38,34 @@ export class Tensor {
    * @internal
    */
   static allocate(device: Device, shape: readonly number[], dtype: DType, zeroed: boolean): Tensor {
+    return Tensor.#made(device, shape, dtype, (tensor, batch, rows, cols) =>
+      addon().createTensor(tensor, device, codes[dtype], batch, rows, cols, zeroed ? 1 : 0),
+    )
+  }
+
+  /**
+   * A tensor over memory that somebody else keeps; see {@link Device.wrap}.
+   * @internal
+   */
+  static wrap(device: Device, shape: readonly number[], dtype: DType, pointer: bigint): Tensor {
+    return Tensor.#made(device, shape, dtype, (tensor, batch, rows, cols) =>
+      addon().wrapTensor(tensor, device, codes[dtype], batch, rows, cols, pointer),
+    )
+  }
+
+  static #made(
+    device: Device,
+    shape: readonly number[],
+    dtype: DType,
+    make: (tensor: Tensor, batch: number, rows: number, cols: number) => number,
+  ): Tensor {
     const cols = shape[shape.length - 1]!
     const rows = shape.length > 1 ? shape[shape.length - 2]! : 1
     let batch = 1
     for (let i = 0; i < shape.length - 2; i++) batch *= shape[i]!
     const tensor = new Tensor(device, shape, batch * rows * cols, dtype)
     try {
-      tensor.#handle = addon().createTensor(tensor, device, codes[dtype], batch, rows, cols, zeroed ? 1 : 0)
+      tensor.#handle = make(tensor, batch, rows, cols)
     } catch (error) {
       throw translated(error)
     }
@@ -73,13 +96,41 @@ export class Tensor {
   }
 
   /**
+   * The address of the first element, for other libraries in the process; on a `cuda` device one of its memory. Valid until
+   * the tensor is disposed or collected. What others do there has to follow the order of `device.stream`, or come between a
+   * `device.synchronize()` and the next call. 0n without elements.
+   * @throws KronrootError ERR_DISPOSED
+   */
+  get pointer(): bigint {
+    try {
+      return addon().tensorPointer(this.#handle)
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
+  /**
    * A copy of the elements in a typed array of the tensor's dtype, owned by JavaScript.
-   * @throws KronrootError ERR_DISPOSED; ERR_ALIAS while an asynchronous call writes the tensor
+   * @throws KronrootError ERR_DISPOSED; ERR_ALIAS while an asynchronous call writes the tensor; ERR_DEVICE_LOST
    */
   data(): Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> {
     const into = this.dtype === 'f32' ? new Float32Array(this.size) : new Float64Array(this.size)
     this.read(into)
     return into
+  }
+
+  /**
+   * As `data()`, without occupying the JavaScript thread while the elements are waited for and copied. The tensor cannot be
+   * written meanwhile, but it may be disposed.
+   * @throws KronrootError (the promise rejects) as `data()`
+   */
+  async dataAsync(): Promise<Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>> {
+    try {
+      const elements = await addon().downloadTensor(this.#handle)
+      return this.dtype === 'f32' ? new Float32Array(elements) : new Float64Array(elements)
+    } catch (error) {
+      throw translated(error)
+    }
   }
 
   /**

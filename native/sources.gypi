@@ -109,12 +109,18 @@
       "native/addon/arrays.cpp",
       "native/addon/backends.cpp",
       "native/addon/call.cpp",
+      "native/addon/dispatcher.cpp",
       "native/addon/environment.cpp",
       "native/addon/handles.cpp",
       "native/addon/job.cpp",
       "native/addon/napi.cpp",
+      "native/addon/operation_job.cpp",
       "native/addon/operations.cpp",
-      "native/addon/storage.cpp"
+      "native/addon/plugin.cpp",
+      "native/addon/staging.cpp",
+      "native/addon/storage.cpp",
+      "native/addon/transfers.cpp",
+      "native/addon/unread_reports.cpp"
     ]
   }
 }

@@ -1,5 +1,6 @@
 // Builds the CUDA plugin, plugins/libkronroot_cuda.so, with CMake and nvcc 13.0 or newer, and prints what the compiler said
-// of every kernel: registers, shared memory, spills. The same table goes to build-cmake/cuda/kernels.json.
+// of every kernel: registers, shared memory, spills. The same table goes to
+// build-cmake/cuda-<architectures>/kernels.json.
 // Usage: node scripts/build-cuda.mjs [--architectures "80-real;90a-real;100-real;120-real;120-virtual"] [--out plugins]
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -14,7 +15,8 @@ const { values } = parseArgs({
   },
 })
 const root = resolve(import.meta.dirname, '..')
-const folder = resolve(root, 'build-cmake/cuda')
+const label = values.architectures.replaceAll(/[^\w-]+/g, '_')
+const folder = resolve(root, 'build-cmake', `cuda-${label}`)
 const log = resolve(folder, 'compiler.log')
 
 const missing = ['nvcc', 'cmake', 'ninja'].filter((tool) => spawnSync(tool, ['--version']).error)

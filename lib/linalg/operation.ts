@@ -1,7 +1,7 @@
 // How an op runs: its plan (arguments checked, outputs described) becomes one call of the native module, on this thread or
 // on another.
 import { checkFields, KronrootError, shown } from '../errors.js'
-import { addon, type NativeArgument, translated } from '../native/addon.js'
+import { addon, type NativeArgument, translated, type UnreadReports } from '../native/addon.js'
 import { checkedShape, type DType, Tensor } from '../tensor.js'
 import type { OnFailure } from './options.js'
 import { Report, SolveError } from './report.js'
@@ -68,8 +68,8 @@ class Call<Result> {
     })
   }
 
-  finish(records: ArrayBuffer | undefined): Result {
-    const report = records && new Report(words(records))
+  finish(records: ArrayBuffer | UnreadReports | undefined): Result {
+    const report = records && new Report('count' in records ? records : words(records))
     if (report && this.#plan.onFailure === 'throw' && !report.ok) {
       this.discard()
       throw new SolveError(this.#op, report)

@@ -1,4 +1,5 @@
 import { KronrootError } from '../errors.js'
+import { addon, translated, type UnreadReports } from '../native/addon.js'
 
 /** Outcome for one matrix. All but `'ok'` and `'rank_deficient'` are failures. */
 export type Status =
@@ -89,16 +90,20 @@ const at = { status: 0, method: 4, iterations: 8, rung: 12, detail: 16, residual
 /**
  * What is said of each matrix of a batch; entry i belongs to matrix i, the leading dimensions counted row-major. Columns
  * are decoded when they are first read.
+ *
+ * After a synchronous call on a `cuda` device the report lies in the device's memory. The first read of any column waits for
+ * the call and fetches it, once; it can throw what the call's work on the device threw (ERR_DEVICE_LOST), or ERR_DISPOSED
+ * when the device was disposed before.
  */
 export class Report {
   readonly length: number
-  readonly #words: Int32Array<ArrayBuffer>
+  #words: Int32Array<ArrayBuffer> | UnreadReports
   readonly #columns: Record<string, unknown> = {}
 
-  /** @param words kr_report records, all of their buffer */
-  constructor(words: Int32Array<ArrayBuffer>) {
+  /** @param words kr_report records, all of their buffer; or where they lie */
+  constructor(words: Int32Array<ArrayBuffer> | UnreadReports) {
     this.#words = words
-    this.length = words.length / recordWords
+    this.length = words instanceof Int32Array ? words.length / recordWords : words.count
   }
 
   /** Whether no matrix failed. */
@@ -148,13 +153,23 @@ export class Report {
     return this.#column('condition', () => this.#doubles(at.condition))
   }
 
+  #fetched(): Int32Array<ArrayBuffer> {
+    if (this.#words instanceof Int32Array) return this.#words
+    try {
+      this.#words = new Int32Array(addon().readReports(this.#words))
+    } catch (error) {
+      throw translated(error)
+    }
+    return this.#words
+  }
+
   #integers(offset: number): Int32Array {
-    const all = this.#words
+    const all = this.#fetched()
     return new Int32Array(this.length).map((_, i) => all[(i * recordBytes + offset) / all.BYTES_PER_ELEMENT]!)
   }
 
   #doubles(offset: number): Float64Array {
-    const all = new Float64Array(this.#words.buffer)
+    const all = new Float64Array(this.#fetched().buffer)
     return new Float64Array(this.length).map((_, i) => all[(i * recordBytes + offset) / all.BYTES_PER_ELEMENT]!)
   }
 

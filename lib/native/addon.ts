@@ -4,7 +4,8 @@ import { type ErrorCode, KronrootError } from '../errors.js'
 import { directory, load } from './anchor.cjs'
 
 /**
- * What the native module exports. `device` is the JavaScript object itself, to which `openDevice` attaches the native half.
+ * What the native module exports. `device` is the JavaScript object itself, to which `openDevice` attaches the native half;
+ * with `plugin`, the path of a shared library, that one is the backend.
  * Tensors are numbers that `createTensor` gives. Every function throws an Error with a `code` of {@link ErrorCode}.
  */
 export interface Addon {
@@ -16,8 +17,13 @@ export interface Addon {
     ordinal: number,
     threads: number,
     isa: string | undefined,
-  ): { name: string; isa: string; threads: number }
-  deviceMemory(device: object): { bytes: number; tensors: number }
+    stream?: bigint,
+    plugin?: string,
+  ): { name: string; isa: string; threads: number; stream: bigint }
+  /** `free` and `total` where the device has memory of its own. */
+  deviceMemory(device: object): { bytes: number; tensors: number; free?: number; total?: number }
+  /** Resolves when everything enqueued so far is done. */
+  synchronizeDevice(device: object): Promise<void>
   /** Closes the device and lets go of the memory of all its tensors. */
   disposeDevice(device: object): void
   /**
@@ -33,8 +39,21 @@ export interface Addon {
     cols: number,
     zeroed: number,
   ): number
+  /** The same over memory of somebody else. */
+  wrapTensor(
+    tensor: object,
+    device: object,
+    dtype: number,
+    batch: number,
+    rows: number,
+    cols: number,
+    pointer: bigint,
+  ): number
+  tensorPointer(tensor: number): bigint
   writeTensor(tensor: number, data: Float32Array | Float64Array): void
   readTensor(tensor: number, into: Float32Array | Float64Array): void
+  /** The elements, read off this thread. */
+  downloadTensor(tensor: number): Promise<ArrayBuffer>
   disposeTensor(tensor: number): void
   /**
    * elementwise_update of ops.h. kind: kr_update; arrays: gradient, m, v, vMax, direction, w of each entry, null where
@@ -59,9 +78,11 @@ export interface Addon {
   /**
    * call(number, ...operands, failed, ...options): operands in the order of native/addon/operations.cpp, null where absent;
    * failed = 1 fills the outputs of failed matrices with NaN, 0 leaves them. Gives the kr_report records; a single one in
-   * `record`.
+   * `record`. On a device with memory of its own the call has only enqueued, and the records stay there.
    */
-  call(operation: number, ...rest: readonly NativeArgument[]): ArrayBuffer | undefined
+  call(operation: number, ...rest: readonly NativeArgument[]): ArrayBuffer | UnreadReports | undefined
+  /** Waits for the records and gives their memory back. Once. */
+  readReports(reports: UnreadReports): ArrayBuffer
   /** As `call`, off this thread: [number for `cancel`, promise of the records]. */
   submit(
     operation: number,
@@ -72,6 +93,11 @@ export interface Addon {
   readonly record: ArrayBuffer
 }
 
+/** The records of `count` matrices in the memory of the device, for readReports. */
+export interface UnreadReports {
+  readonly count: number
+}
+
 export type NativeArgument = object | number | null
 
 const remedy =
@@ -79,7 +105,7 @@ const remedy =
   'compiler (g++ >= 11). If npm blocked the install script, run `npm approve-scripts kronroot` first.'
 
 /** The root of the package: the nearest directory above this file that holds binding.gyp. */
-function packageRoot(): string {
+export function packageRoot(): string {
   let at = directory
   while (!existsSync(join(at, 'binding.gyp'))) {
     const above = dirname(at)

@@ -6,6 +6,8 @@
 #include "environment.hpp"
 #include "handles.hpp"
 #include "napi.hpp"
+#include "transfers.hpp"
+#include "unread_reports.hpp"
 
 namespace kronroot::addon {
 namespace {
@@ -32,14 +34,19 @@ void fill_exports(napi_env env, napi_value exports) {
   Environment& environment = Environment::attach(env);
   define<open_device>(env, exports, "openDevice", environment);
   define<device_memory>(env, exports, "deviceMemory", environment);
+  define<synchronize_device>(env, exports, "synchronizeDevice", environment);
   define<dispose_device>(env, exports, "disposeDevice", environment);
   define<create_tensor>(env, exports, "createTensor", environment);
+  define<wrap_tensor>(env, exports, "wrapTensor", environment);
+  define<tensor_pointer>(env, exports, "tensorPointer", environment);
   define<write_tensor>(env, exports, "writeTensor", environment);
   define<read_tensor>(env, exports, "readTensor", environment);
+  define<download_tensor>(env, exports, "downloadTensor", environment);
   define<dispose_tensor>(env, exports, "disposeTensor", environment);
   define<update_arrays>(env, exports, "updateArrays", environment);
   define<reduce_arrays>(env, exports, "reduceArrays", environment);
   define<call_operation>(env, exports, "call", environment);
+  define<read_reports>(env, exports, "readReports", environment);
   define<submit_operation>(env, exports, "submit", environment);
   define<cancel_operation>(env, exports, "cancel", environment);
   set(env, exports, "operations", operation_names(env));

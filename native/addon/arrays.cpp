@@ -1,9 +1,12 @@
 #include "arrays.hpp"
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "handles.hpp"
+#include "staging.hpp"
 
 namespace kronroot::addon {
 namespace {
@@ -11,6 +14,8 @@ namespace {
 struct Array {
   void* data = nullptr;
   int64_t count = 0;
+  int64_t bytes = 0;
+  bool is_typed_array = false;
 };
 
 // A JavaScript list of arrays, `fields.size()` for each entry, null where absent.
@@ -66,7 +71,8 @@ class List {
   Array borrowed(napi_value value, const std::string& name) const {
     const View view = view_of(env_, value, name.c_str());
     check_dtype(view.type == (dtype_ == KR_F32 ? napi_float32_array : napi_float64_array), name);
-    return {view.data, static_cast<int64_t>(view.length)};
+    const auto count = static_cast<int64_t>(view.length);
+    return {view.data, count, count * (dtype_ == KR_F32 ? 4 : 8), true};
   }
 
   Array of_tensor(napi_value value, const std::string& name, bool is_written) const {
@@ -77,7 +83,7 @@ class List {
     if (storage.writers > 0 || (is_written && storage.readers > 0)) {
       throw Failure(Failure::alias, name + " is in use by an asynchronous call; await it first");
     }
-    return {storage.data(), tensor.elements()};
+    return {storage.data(), tensor.elements(), storage.bytes(), false};
   }
 
   const Arguments& arguments_;
@@ -96,11 +102,47 @@ void* vector_of(const Arguments& arguments, size_t index, const char* name, napi
   throw Failure(Failure::argument, std::string(name) + " must be a typed array of " + std::to_string(length));
 }
 
-void raise_unless_ok(const char* op, kr_code code, const char* message) {
-  if (code == KR_OK) return;
-  const char* text = message[0] ? message : code == KR_NOT_COMPILED ? "this backend does not have it" : "no message";
-  throw Failure::of(code, std::string(op) + ": " + text);
-}
+// The results of a call: what the backend writes to, and, where the device has memory of its own, the way back.
+template <typename T>
+class Results {
+ public:
+  Results(const std::shared_ptr<Device>& device, void* host, size_t count) : host_(static_cast<T*>(host)) {
+    if (device->has_own_memory()) memory_.emplace(device, static_cast<int64_t>(count * sizeof(T)), "results");
+  }
+  T* data() const { return memory_ ? static_cast<T*>(memory_->data()) : host_; }
+  void fetch() const {
+    if (memory_) memory_->download(host_);
+  }
+
+ private:
+  T* host_;
+  std::optional<Memory> memory_;
+};
+
+// Puts the arrays' addresses into the descriptors of a call, those of typed arrays as the device sees them.
+class Placement {
+ public:
+  explicit Placement(const std::shared_ptr<Device>& device) : staging_(device), is_staged_(device->has_own_memory()) {}
+
+  // `address` must stay where it is until upload().
+  template <typename Pointer>
+  void put(const Array& array, Pointer& address, Staging::Use use) {
+    address = array.data;
+    if (!is_staged_ || !array.is_typed_array) return;
+    staging_.add(array.data, array.bytes, use);
+    addresses_.push_back(const_cast<const void**>(&address));
+  }
+  void upload() {
+    staging_.upload();
+    for (const void** address : addresses_) *address = staging_.on_device(*address);
+  }
+  void download() const { staging_.download(); }
+
+ private:
+  Staging staging_;
+  bool is_staged_;
+  std::vector<const void**> addresses_;
+};
 
 // The numbers of a kr_update_array in the order of ops.h.
 constexpr double kr_update_array::*update_numbers[] = {
@@ -113,54 +155,65 @@ constexpr double kr_update_array::*update_numbers[] = {
 }  // namespace
 
 napi_value update_arrays(const Arguments& arguments) {
-  const Device& device = *device_of(arguments, arguments[0], "device").device;
+  const std::shared_ptr<Device> device = device_of(arguments, arguments[0], "device").device;
   const auto kind = static_cast<int32_t>(arguments.integer(1, "kind", KR_UPDATE_COMBINE, KR_UPDATE_ADAM));
   const auto dtype = static_cast<kr_dtype>(arguments.integer(2, "dtype", KR_F32, KR_F64));
-  const List list(arguments, 3, device, dtype, {"gradient", "m", "v", "vMax", "direction", "w"});
+  const List list(arguments, 3, *device, dtype, {"gradient", "m", "v", "vMax", "direction", "w"});
   constexpr size_t width = std::size(update_numbers);
   const auto* numbers =
       static_cast<const double*>(vector_of(arguments, 4, "numbers", napi_float64_array, width * list.entries()));
-  auto* finite = static_cast<int32_t*>(vector_of(arguments, 5, "finite", napi_int32_array, list.entries()));
+  void* flags = vector_of(arguments, 5, "finite", napi_int32_array, list.entries());
   std::vector<kr_update_array> arrays(list.entries());
+  Placement placement(device);
+  const bool m_changes = kind != KR_UPDATE_COMBINE;
   for (uint32_t i = 0; i < list.entries(); ++i) {
     kr_update_array& array = arrays[i];
     const Array gradient = list.get(i, 0, false);
     array.count = gradient.count;
-    array.gradient = gradient.data;
-    array.m = list.like(gradient, i, 1, kind != KR_UPDATE_COMBINE).data;
-    array.v = list.like(gradient, i, 2, true).data;
-    array.v_max = list.like(gradient, i, 3, true).data;
-    array.direction = list.like(gradient, i, 4, true).data;
-    array.w = list.like(gradient, i, 5, true).data;
+    placement.put(gradient, array.gradient, {true, false});
+    placement.put(list.like(gradient, i, 1, m_changes), array.m, {true, m_changes});
+    placement.put(list.like(gradient, i, 2, true), array.v, {true, true});
+    placement.put(list.like(gradient, i, 3, true), array.v_max, {true, true});
+    placement.put(list.like(gradient, i, 4, true), array.direction, {false, true});
+    placement.put(list.like(gradient, i, 5, true), array.w, {true, true});
     for (size_t j = 0; j < width; ++j) array.*update_numbers[j] = numbers[i * width + j];
   }
-  char message[448] = "";
-  const kr_call call{device.handle(), nullptr, message, sizeof message};
+  placement.upload();
+  const Results<int32_t> finite(device, flags, arrays.size());
   const kr_elementwise_update_options options{kind, dtype};
-  const auto entry = device.backend().elementwise_update;
+  const auto entry = device->backend().elementwise_update;
   const auto count = static_cast<int64_t>(arrays.size());
-  raise_unless_ok("elementwiseUpdate", entry ? entry(&call, &options, arrays.data(), count, finite) : KR_NOT_COMPILED,
-                  message);
+  demand(*device, "elementwiseUpdate", nullptr, [&](const kr_call* call) {
+    return entry ? entry(call, &options, arrays.data(), count, finite.data()) : KR_NOT_COMPILED;
+  });
+  finite.fetch();
+  placement.download();
   return nullptr;
 }
 
 napi_value reduce_arrays(const Arguments& arguments) {
-  const Device& device = *device_of(arguments, arguments[0], "device").device;
+  const std::shared_ptr<Device> device = device_of(arguments, arguments[0], "device").device;
   const auto kind = static_cast<int32_t>(arguments.integer(1, "kind", KR_REDUCE_DOT, KR_REDUCE_LARGEST));
   const auto dtype = static_cast<kr_dtype>(arguments.integer(2, "dtype", KR_F32, KR_F64));
-  const List list(arguments, 3, device, dtype, {"x", "y"});
-  auto* results = static_cast<double*>(vector_of(arguments, 4, "results", napi_float64_array, list.entries()));
+  const List list(arguments, 3, *device, dtype, {"x", "y"});
+  void* numbers = vector_of(arguments, 4, "results", napi_float64_array, list.entries());
   std::vector<kr_reduce_array> arrays(list.entries());
+  Placement placement(device);
   for (uint32_t i = 0; i < list.entries(); ++i) {
     const Array x = list.get(i, 0, false);
-    arrays[i] = {x.count, x.data, list.like(x, i, 1, false).data};
+    arrays[i].count = x.count;
+    placement.put(x, arrays[i].x, {true, false});
+    placement.put(list.like(x, i, 1, false), arrays[i].y, {true, false});
   }
-  char message[448] = "";
-  const kr_call call{device.handle(), nullptr, message, sizeof message};
+  placement.upload();
+  const Results<double> results(device, numbers, arrays.size());
   const kr_reduce_options options{kind, dtype};
-  const auto entry = device.backend().reduce;
+  const auto entry = device->backend().reduce;
   const auto count = static_cast<int64_t>(arrays.size());
-  raise_unless_ok("reduce", entry ? entry(&call, &options, arrays.data(), count, results) : KR_NOT_COMPILED, message);
+  demand(*device, "reduce", nullptr, [&](const kr_call* call) {
+    return entry ? entry(call, &options, arrays.data(), count, results.data()) : KR_NOT_COMPILED;
+  });
+  results.fetch();
   return nullptr;
 }
 

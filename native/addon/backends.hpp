@@ -1,4 +1,4 @@
-// The backends that this addon can open, by name.
+// The backends that this addon carries, by name.
 #pragma once
 
 #include <string>

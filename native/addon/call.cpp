@@ -1,14 +1,13 @@
 #include "call.hpp"
 
-#include <algorithm>
-#include <cstdio>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "environment.hpp"
 #include "handles.hpp"
-#include "job.hpp"
+#include "operation_job.hpp"
+#include "unread_reports.hpp"
 
 namespace kronroot::addon {
 namespace {
@@ -79,31 +78,30 @@ void Call::end() {
   }
 }
 
-Outcome Call::run(const int32_t* cancel, kr_report* reports) const noexcept {
-  Outcome outcome;
+void Call::run(const int32_t* cancel, kr_report* reports) const {
   // Ops poll the flag between matrices, which may be after the first; a call cancelled in the queue does nothing.
   if (cancel && __atomic_load_n(cancel, __ATOMIC_RELAXED)) {
-    outcome.code = KR_CANCELLED;
-    return outcome;
+    throw Failure::of(KR_CANCELLED, std::string(name()) + ": cancelled");
   }
-  try {
-    Descriptors descriptors{};
-    for (size_t i = 0; i < operand_count(); ++i) descriptors[i] = storages_[i] ? &descriptors_[i] : nullptr;
-    char message[sizeof outcome.message - 64] = "";
-    const kr_call call{device_->handle(), cancel, message, sizeof message};
-    outcome.code = operation_->invoke(device_->backend(), &call, options_, descriptors, reports);
-    if (outcome.code != KR_OK) {
-      const char* text = message;
-      if (!message[0]) text = outcome.code == KR_NOT_COMPILED ? "this backend does not have it" : "no message";
-      std::snprintf(outcome.message, sizeof outcome.message, "%s: %s", operation_->name, text);
-    } else if (failed_get_nan_ && operation_->has_reports) {
-      fill_failed(reports);
-    }
-  } catch (const std::exception& error) {
-    outcome.code = KR_INTERNAL;
-    std::snprintf(outcome.message, sizeof outcome.message, "%s: %.400s", operation_->name, error.what());
+  Descriptors descriptors{};
+  for (size_t i = 0; i < operand_count(); ++i) descriptors[i] = storages_[i] ? &descriptors_[i] : nullptr;
+  demand(*device_, name(), cancel, [&](const kr_call* call) {
+    return operation_->invoke(device_->backend(), call, options_, descriptors, reports);
+  });
+  if (!failed_get_nan_ || report_count() == 0) return;
+  if (device_->has_own_memory()) {
+    enqueue_fill_failed(reports);
+  } else {
+    fill_failed(reports);
   }
-  return outcome;
+}
+
+void Call::enqueue_fill_failed(const kr_report* reports) const {
+  for (size_t i = 0; i < operand_count(); ++i) {
+    if (!storages_[i] || !operation_->operands[i].gets_nan()) continue;
+    demand(*device_, name(), nullptr,
+           [&](const kr_call* call) { return device_->backend().fill_failed(call, reports, &descriptors_[i]); });
+  }
 }
 
 void Call::fill_failed(const kr_report* reports) const {
@@ -112,8 +110,7 @@ void Call::fill_failed(const kr_report* reports) const {
   for (int64_t index = 0; index < batch_; ++index) {
     if (reports[index].status < KR_FIRST_FAILURE) continue;
     for (size_t i = 0; i < operand_count(); ++i) {
-      const Operand& operand = operation_->operands[i];
-      if (!storages_[i] || !operand.is_output() || operand.role == Operand::Role::optional_update) continue;
+      if (!storages_[i] || !operation_->operands[i].gets_nan()) continue;
       const kr_batch& output = descriptors_[i];
       const bool f32 = output.dtype == KR_F32;
       const int64_t element = f32 ? sizeof nan32 : sizeof nan64;
@@ -139,14 +136,19 @@ napi_value call_operation(const Arguments& arguments) {
   const Call call(arguments);
   kr_report* reports = nullptr;
   napi_value buffer = nullptr;
+  if (call.report_count() > 0 && call.device().has_own_memory()) {
+    auto memory =
+        arguments.environment().allocate_reports(call.device().shared_from_this(), call.report_bytes(), call.name());
+    call.run(nullptr, static_cast<kr_report*>(memory->data()));
+    return make_unread(arguments, std::move(memory));
+  }
   if (call.report_count() == 1) buffer = arguments.environment().record(&reports);
   if (reports != nullptr) {
     *reports = kr_report{};
   } else {
     buffer = call.make_reports(arguments.env(), &reports);  // new buffers are zero
   }
-  const Outcome outcome = call.run(nullptr, reports);
-  if (outcome.code != KR_OK) throw Failure::of(outcome.code, outcome.message);
+  call.run(nullptr, reports);
   return buffer;
 }
 
@@ -155,10 +157,9 @@ napi_value submit_operation(const Arguments& arguments) {
   Environment& environment = arguments.environment();
   napi_value result = nullptr;
   require(env, napi_create_array_with_length(env, 2, &result), "array");
-  const auto job = std::make_shared<Job>(env, environment.shared_from_this(), Call(arguments));
+  const auto job = std::make_shared<OperationJob>(env, environment.shared_from_this(), Call(arguments));
   require(env, napi_set_element(env, result, 1, job->promise()), "promise");
   const uint32_t number = environment.submit(job);
-  job->begin();
   require(env, napi_set_element(env, result, 0, make_number(env, number)), "number");
   return result;
 }

@@ -1,8 +1,12 @@
 #include "environment.hpp"
 
+#include <algorithm>
+
+#include "dispatcher.hpp"
 #include "handles.hpp"
 #include "job.hpp"
 #include "napi.hpp"
+#include "unread_reports.hpp"
 
 namespace kronroot::addon {
 namespace {
@@ -80,17 +84,21 @@ TensorHandle* Environment::tensor(int64_t number) const {
   return found == tensors_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<Storage> Environment::allocate(const std::shared_ptr<Device>& device, int64_t bytes) {
+template <typename Make>
+auto Environment::swept(int64_t bytes, Make make) {
   allocated_since_sweep_ += bytes;
   if (allocated_since_sweep_ >= sweep_every_bytes) sweep();
-  std::shared_ptr<Storage> storage;
   try {
-    storage = std::make_shared<Storage>(device, bytes);
+    return make();
   } catch (const Failure& failure) {
     if (failure.code() != Failure::out_of_memory) throw;
-    sweep();
-    storage = std::make_shared<Storage>(device, bytes);
   }
+  sweep();
+  return make();
+}
+
+std::shared_ptr<Storage> Environment::allocate(const std::shared_ptr<Device>& device, int64_t bytes) {
+  auto storage = swept(bytes, [&] { return std::make_shared<Storage>(device, bytes); });
   int64_t total = 0;
   napi_adjust_external_memory(env_, bytes, &total);
   return storage;
@@ -101,6 +109,17 @@ void Environment::released(int64_t bytes) {
   napi_adjust_external_memory(env_, -bytes, &total);
 }
 
+std::unique_ptr<Memory> Environment::allocate_reports(const std::shared_ptr<Device>& device, int64_t bytes,
+                                                      const char* op) {
+  constexpr int64_t granule = 512;  // what a GPU takes for the smallest piece
+  return swept(std::max(bytes, granule), [&] { return std::make_unique<Memory>(device, bytes, op); });
+}
+
+UnreadReports* Environment::reports_at(void* address) const {
+  const auto found = reports_.find(static_cast<UnreadReports*>(address));
+  return found == reports_.end() ? nullptr : *found;
+}
+
 void Environment::sweep() {
   allocated_since_sweep_ = 0;
   napi_handle_scope scope = nullptr;
@@ -109,12 +128,19 @@ void Environment::sweep() {
     napi_value object = nullptr;
     if (napi_get_reference_value(env_, tensor->reference, &object) == napi_ok && !object) tensor->drop();
   }
+  for (UnreadReports* reports : reports_) {
+    napi_value object = nullptr;
+    if (napi_get_reference_value(env_, reports->reference, &object) == napi_ok && !object) reports->drop();
+  }
   napi_close_handle_scope(env_, scope);
 }
 
-void Environment::drop_tensors_of(const Device& device) {
+void Environment::drop_memory_of(const Device& device) {
   for (const auto& [number, tensor] : tensors_) {
     if (tensor->storage() && tensor->storage()->device().get() == &device) tensor->drop();
+  }
+  for (UnreadReports* reports : reports_) {
+    if (reports->memory() && reports->memory()->device().get() == &device) reports->drop();
   }
 }
 
@@ -136,6 +162,7 @@ uint32_t Environment::submit(std::shared_ptr<Job> job) {
     if (jobs_.empty()) napi_unref_threadsafe_function(env_, channel_);
     throw;
   }
+  job->begin();
   return number;
 }
 

@@ -18,6 +18,7 @@ namespace kronroot::addon {
 class DeviceHandle;
 class Job;
 class TensorHandle;
+class UnreadReports;
 
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
@@ -42,7 +43,14 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // collected: Node runs finalizers only when control returns to the event loop, which a synchronous loop never does.
   std::shared_ptr<Storage> allocate(const std::shared_ptr<Device>& device, int64_t bytes);
   void released(int64_t bytes);
-  void drop_tensors_of(const Device& device);
+  // The same for the reports of a call, which lie on the device until they are read.
+  std::unique_ptr<Memory> allocate_reports(const std::shared_ptr<Device>& device, int64_t bytes, const char* op);
+  void add(UnreadReports& reports) { reports_.insert(&reports); }
+  void remove(UnreadReports& reports) { reports_.erase(&reports); }
+  // The reports at this address, which may be anything; null where there are none.
+  UnreadReports* reports_at(void* address) const;
+  // Lets go of all the memory on this device, but for what calls in flight hold.
+  void drop_memory_of(const Device& device);
 
   // --- calls ---
   // The ArrayBuffer for the report of a synchronous call with one matrix, and where its kr_report lies: null where
@@ -58,6 +66,9 @@ class Environment : public std::enable_shared_from_this<Environment> {
  private:
   void make_record();
   void open_channel();
+  // What `make` gives, at most with one sweep before; it takes `bytes`.
+  template <typename Make>
+  auto swept(int64_t bytes, Make make);
   void sweep();
   void settle_finished();
   // The env goes away: cancels its jobs and waits until none runs.
@@ -67,6 +78,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   std::unordered_set<DeviceHandle*> devices_;
   std::unordered_map<int64_t, TensorHandle*> tensors_;  // by number
   int64_t last_tensor_ = 0;
+  std::unordered_set<UnreadReports*> reports_;
   napi_ref record_ = nullptr;  // until the env ends
   int64_t allocated_since_sweep_ = 0;
 

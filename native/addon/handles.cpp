@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backends.hpp"
+#include "plugin.hpp"
 
 namespace kronroot::addon {
 namespace {
@@ -36,6 +37,36 @@ void require_own_object(napi_status status, const char* type) {
 }
 
 int64_t element_bytes(kr_dtype dtype) { return dtype == KR_F32 ? sizeof(float) : sizeof(double); }
+
+// Four arguments from `first` on.
+struct Extents {
+  Extents(const Arguments& arguments, size_t first)
+      : dtype(static_cast<kr_dtype>(arguments.integer(first, "dtype", KR_F32, KR_F64))),
+        batch(arguments.integer(first + 1, "batch", 0, most_bytes)),
+        rows(arguments.integer(first + 2, "rows", 0, most_bytes)),
+        cols(arguments.integer(first + 3, "cols", 0, most_bytes)) {
+    // With extents of 0 counted as 1, so that no product of some of the extents overflows either.
+    int64_t extent = 0;
+    if (__builtin_mul_overflow(std::max<int64_t>(batch, 1), std::max<int64_t>(rows, 1), &extent) ||
+        __builtin_mul_overflow(extent, std::max<int64_t>(cols, 1), &extent) || extent > most_bytes / 8) {
+      throw Failure(Failure::shape, "shape: the tensor would be larger than 2^53 bytes");
+    }
+  }
+  int64_t bytes() const { return batch * rows * cols * element_bytes(dtype); }
+
+  kr_dtype dtype;
+  int64_t batch, rows, cols;
+};
+
+// The number of a new tensor, whose object is argument 0.
+napi_value make_tensor(const Arguments& arguments, std::shared_ptr<Storage> storage, const Extents& extents) {
+  const napi_env env = arguments.env();
+  auto tensor = std::make_unique<TensorHandle>(arguments.environment().shared_from_this(), std::move(storage),
+                                               extents.dtype, extents.batch, extents.rows, extents.cols);
+  require_own_object(napi_add_finalizer(env, arguments[0], tensor.get(), finalize_tensor, nullptr, &tensor->reference),
+                     "Tensor");
+  return make_number(env, static_cast<double>(tensor.release()->number()));
+}
 
 // A typed array of the tensor's dtype and size.
 View matching_view(const Arguments& arguments, size_t index, const char* name, const TensorHandle& tensor) {
@@ -72,7 +103,7 @@ TensorHandle::~TensorHandle() {
 
 void TensorHandle::drop() {
   if (!storage_) return;
-  environment_->released(storage_->bytes());
+  if (!storage_->is_borrowed()) environment_->released(storage_->bytes());
   storage_.reset();
 }
 
@@ -114,8 +145,10 @@ napi_value open_device(const Arguments& arguments) {
   options.ordinal = static_cast<int32_t>(arguments.integer(2, "ordinal", 0, INT32_MAX));
   options.threads = static_cast<int32_t>(arguments.integer(3, "threads", 0, INT32_MAX));
   options.isa = isa.empty() ? nullptr : isa.c_str();
+  options.stream = arguments.is_nullish(5) ? nullptr : arguments.pointer(5, "stream");
+  const kr_backend& table = arguments.is_nullish(6) ? backend_named(backend) : plugin_at(arguments.text(6, "plugin"));
   auto handle = std::make_unique<DeviceHandle>(arguments.environment().shared_from_this(),
-                                               std::make_shared<Device>(backend_named(backend), options));
+                                               std::make_shared<Device>(table, options));
   const kr_device_info info = handle->device->info();
   require_own_object(napi_wrap(env, arguments[0], handle.get(), finalize_device, nullptr, nullptr), "Device");
   handle.release();
@@ -125,6 +158,7 @@ napi_value open_device(const Arguments& arguments) {
   set(env, result, "name", make_text(env, info.name));
   set(env, result, "isa", make_text(env, info.isa));
   set(env, result, "threads", make_number(env, info.threads));
+  set(env, result, "stream", make_pointer(env, info.stream));
   return result;
 }
 
@@ -135,43 +169,46 @@ napi_value device_memory(const Arguments& arguments) {
   require(env, napi_create_object(env, &result), "object");
   set(env, result, "bytes", make_number(env, static_cast<double>(device.bytes())));
   set(env, result, "tensors", make_number(env, static_cast<double>(device.tensors())));
+  if (!device.has_own_memory()) return result;
+  const kr_device_info info = device.info();
+  set(env, result, "free", make_number(env, static_cast<double>(info.bytes_free)));
+  set(env, result, "total", make_number(env, static_cast<double>(info.bytes_total)));
   return result;
 }
 
 napi_value dispose_device(const Arguments& arguments) {
   DeviceHandle& handle = device_of(arguments, arguments[0], "device");
-  arguments.environment().drop_tensors_of(*handle.device);
+  arguments.environment().drop_memory_of(*handle.device);
   handle.device.reset();
   return nullptr;
 }
 
 napi_value create_tensor(const Arguments& arguments) {
-  const napi_env env = arguments.env();
-  Environment& environment = arguments.environment();
   const std::shared_ptr<Device>& device = device_of(arguments, arguments[1], "device").device;
-  const auto dtype = static_cast<kr_dtype>(arguments.integer(2, "dtype", KR_F32, KR_F64));
-  const int64_t batch = arguments.integer(3, "batch", 0, most_bytes);
-  const int64_t rows = arguments.integer(4, "rows", 0, most_bytes);
-  const int64_t cols = arguments.integer(5, "cols", 0, most_bytes);
+  const Extents extents(arguments, 2);
   const bool zeroed = arguments.integer(6, "zeroed", 0, 1) != 0;
-  // With extents of 0 counted as 1, so that no product of some of the extents overflows either.
-  int64_t extent = 0;
-  if (__builtin_mul_overflow(std::max<int64_t>(batch, 1), std::max<int64_t>(rows, 1), &extent) ||
-      __builtin_mul_overflow(extent, std::max<int64_t>(cols, 1), &extent) || extent > most_bytes / 8) {
-    throw Failure(Failure::shape, "shape: the tensor would be larger than 2^53 bytes");
-  }
-  const int64_t bytes = batch * rows * cols * element_bytes(dtype);
-
-  auto storage = environment.allocate(device, bytes);
+  auto storage = arguments.environment().allocate(device, extents.bytes());
   if (zeroed) {
     const double zero = 0;
-    storage->fill(0, bytes, &zero, sizeof zero);
+    storage->fill(0, storage->bytes(), &zero, sizeof zero);
   }
-  auto tensor =
-      std::make_unique<TensorHandle>(environment.shared_from_this(), std::move(storage), dtype, batch, rows, cols);
-  require_own_object(napi_add_finalizer(env, arguments[0], tensor.get(), finalize_tensor, nullptr, &tensor->reference),
-                     "Tensor");
-  return make_number(env, static_cast<double>(tensor.release()->number()));
+  return make_tensor(arguments, std::move(storage), extents);
+}
+
+napi_value wrap_tensor(const Arguments& arguments) {
+  const std::shared_ptr<Device>& device = device_of(arguments, arguments[1], "device").device;
+  const Extents extents(arguments, 2);
+  void* pointer = arguments.pointer(6, "pointer");
+  if (pointer == nullptr) throw Failure(Failure::argument, "wrap: pointer must not be null");
+  if (reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(element_bytes(extents.dtype)) != 0) {
+    throw Failure(Failure::argument, "wrap: pointer must be a multiple of the " +
+                                         std::to_string(element_bytes(extents.dtype)) + " bytes of an element");
+  }
+  return make_tensor(arguments, std::make_shared<Storage>(device, pointer, extents.bytes()), extents);
+}
+
+napi_value tensor_pointer(const Arguments& arguments) {
+  return make_pointer(arguments.env(), tensor_of(arguments, arguments[0], "tensor").storage()->data());
 }
 
 napi_value write_tensor(const Arguments& arguments) {

@@ -69,6 +69,8 @@ napi_value open_device(const Arguments&);
 napi_value device_memory(const Arguments&);
 napi_value dispose_device(const Arguments&);
 napi_value create_tensor(const Arguments&);
+napi_value wrap_tensor(const Arguments&);
+napi_value tensor_pointer(const Arguments&);
 napi_value write_tensor(const Arguments&);
 napi_value read_tensor(const Arguments&);
 napi_value dispose_tensor(const Arguments&);

@@ -1,16 +1,11 @@
-// One asynchronous call, and the threads of the process that run them.
+// Work off the JavaScript thread, and the promise that waits for it.
 #pragma once
 
 #include <node_api.h>
 
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <memory>
-#include <mutex>
-#include <vector>
 
-#include "call.hpp"
 #include "environment.hpp"
 
 namespace kronroot::addon {
@@ -18,14 +13,17 @@ namespace kronroot::addon {
 class Job {
  public:
   // JavaScript thread. Makes the promise.
-  Job(napi_env env, std::shared_ptr<Environment> environment, Call call);
+  Job(napi_env env, std::shared_ptr<Environment> environment);
+  virtual ~Job() = default;
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
   napi_value promise() const { return promise_; }  // valid in the handle scope of the constructor
 
-  // JavaScript thread: marks the call's tensors as in use, until settle().
-  void begin() { call_.begin(); }
-  // Dispatcher thread. Never throws.
+  // JavaScript thread, once it is queued: marks the tensors as in use.
+  virtual void begin() {}
+  // Dispatcher thread.
   void run() noexcept;
-  // JavaScript thread, after run(): resolves with the ArrayBuffer of reports (undefined for ops without) or rejects.
+  // JavaScript thread, after run(): resolves with value() or rejects.
   void settle(napi_env env);
   // Any thread.
   void cancel() { __atomic_store_n(&cancelled_, 1, __ATOMIC_RELAXED); }
@@ -33,33 +31,23 @@ class Job {
   Environment& environment() const { return *environment_; }
   uint32_t number = 0;
 
+ protected:
+  // Dispatcher thread. May throw Failure, with which the promise rejects; `cancelled` is set to 1 by cancel().
+  virtual void work(const int32_t* cancelled) = 0;
+  // JavaScript thread: what the promise resolves with.
+  virtual napi_value value(napi_env env) = 0;
+  // JavaScript thread, last: lets go of all that begin() and the constructor took.
+  virtual void end(napi_env) {}
+
  private:
+  void fail(const char* code, const char* message);
+
   std::shared_ptr<Environment> environment_;
-  Call call_;
   napi_deferred deferred_ = nullptr;
   napi_value promise_ = nullptr;
   int32_t cancelled_ = 0;
-  std::vector<kr_report> reports_;
-  Outcome outcome_;
-};
-
-// A few threads of our own, so that libuv's pool (files, DNS) is never occupied; inside a call the backend's pool does
-// the work. One per process and never destroyed: no thread is joined while the process exits.
-class Dispatcher {
- public:
-  static Dispatcher& instance();
-  void push(std::shared_ptr<Job> job);
-  // Takes the queued jobs of `environment` back; how many there were.
-  int64_t withdraw(const Environment& environment);
-
- private:
-  void work();
-
-  std::mutex mutex_;
-  std::condition_variable pushed_;
-  std::deque<std::shared_ptr<Job>> queue_;
-  int threads_ = 0;
-  int idle_ = 0;
+  const char* code_ = nullptr;  // null: the work was done
+  char message_[512] = "";
 };
 
 }  // namespace kronroot::addon

@@ -49,6 +49,15 @@ std::string Arguments::text(size_t index, const char* name) const {
   return text;
 }
 
+void* Arguments::pointer(size_t index, const char* name) const {
+  uint64_t value = 0;
+  bool lossless = false;
+  if (index >= most || napi_get_value_bigint_uint64(env_, values_[index], &value, &lossless) != napi_ok || !lossless) {
+    throw Failure(Failure::argument, std::string(name) + " must be a BigInt from 0 to 2^64 - 1");
+  }
+  return reinterpret_cast<void*>(static_cast<uintptr_t>(value));
+}
+
 bool Arguments::is_nullish(size_t index) const {
   napi_valuetype type = napi_undefined;
   require(env_, napi_typeof(env_, values_[index], &type), "typeof");
@@ -78,6 +87,12 @@ napi_value make_number(napi_env env, double value) {
 napi_value make_text(napi_env env, const char* text) {
   napi_value result = nullptr;
   require(env, napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &result), "string");
+  return result;
+}
+
+napi_value make_pointer(napi_env env, const void* pointer) {
+  napi_value result = nullptr;
+  require(env, napi_create_bigint_uint64(env, reinterpret_cast<uintptr_t>(pointer), &result), "pointer");
   return result;
 }
 

@@ -33,6 +33,8 @@ class Arguments {
   // A number that is an integer in [low, high].
   int64_t integer(size_t index, const char* name, int64_t low, int64_t high) const;
   std::string text(size_t index, const char* name) const;
+  // A BigInt from 0 to 2^64 - 1.
+  void* pointer(size_t index, const char* name) const;
   bool is_nullish(size_t index) const;
 
  private:
@@ -53,6 +55,8 @@ View view_of(napi_env env, napi_value value, const char* name);
 
 napi_value make_number(napi_env env, double value);
 napi_value make_text(napi_env env, const char* text);
+// A BigInt.
+napi_value make_pointer(napi_env env, const void* pointer);
 void set(napi_env env, napi_value object, const char* name, napi_value value);
 
 // An Error object that carries `code`.

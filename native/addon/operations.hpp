@@ -28,6 +28,8 @@ struct Operand {
   bool is_output() const {
     return role == Role::output || role == Role::optional_output || role == Role::optional_update;
   }
+  // Whether onFailure = 'nan' is about it.
+  bool gets_nan() const { return is_output() && role != Role::optional_update; }
   bool is_optional() const { return role != Role::input && role != Role::output; }
 };
 

@@ -34,6 +34,11 @@ BatchView<T> view_of(const kr_batch& batch) {
           batch.batch_stride};
 }
 
+template <typename T>
+BatchView<const T> as_input(const BatchView<T>& view) {
+  return {view.data, view.batch, view.rows, view.cols, view.row_stride, view.batch_stride};
+}
+
 // `batch` matrices without gaps in scratch memory.
 template <typename T>
 BatchView<T> dense_view(T* data, int64_t batch, int64_t rows, int64_t cols) {

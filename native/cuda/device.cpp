@@ -76,6 +76,7 @@ kr_code open(const kr_call* call, const kr_device_options* given, kr_device** re
 void close(kr_device* closed) {
   const std::unique_ptr<kr_device> device(closed);
   cudaSetDevice(device->ordinal);
+  for (const auto& [name, table] : device->tables) cudaFreeAsync(table, device->stream);
   cudaStreamSynchronize(device->stream);
   if (device->owns_stream) cudaStreamDestroy(device->stream);
   cudaGetLastError();

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <string>
 
@@ -21,6 +22,8 @@ struct kr_device {
   char name[128] = "";
   std::atomic<int64_t> bytes_allocated{0};
   std::mutex mutex;
+  // Read-only tables that ops have uploaded, by name (Op::table); guarded by `mutex`.
+  std::map<std::string, void*> tables;
   // What an error that shows up later is said to come from.
   const char* last_op = "";
   // The error after which the context is of no use, and the op that met it; guarded by `mutex`.

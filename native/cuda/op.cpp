@@ -32,6 +32,17 @@ void* Op::allocate(int64_t count, std::size_t element_bytes) {
   return memory;
 }
 
+// From pageable memory: the runtime has taken the bytes when the copy returns.
+const void* Op::keep_table(const std::string& name, const std::vector<unsigned char>& bytes) {
+  void* memory = allocate(static_cast<int64_t>(bytes.size()), 1);
+  if (memory == nullptr) return nullptr;
+  check(cudaMemcpyAsync(memory, bytes.data(), bytes.size(), cudaMemcpyHostToDevice, device_.stream));
+  if (failed()) return nullptr;
+  scratch_.pop_back();  // not given back with the op
+  device_.tables.emplace(name, memory);
+  return memory;
+}
+
 void Op::check(cudaError_t error) {
   if (error == cudaSuccess || failed()) return;
   code_ = failure(call_, device_, error, name_);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "device.hpp"
@@ -30,6 +31,14 @@ class Op {
     return static_cast<T*>(allocate(count, sizeof(T)));
   }
 
+  // The bytes that make() returns, in memory of the device: made and uploaded by the first call that names them, kept
+  // for the life of the device. nullptr where the op has failed.
+  template <typename Make>
+  const void* table(const std::string& name, const Make& make) {
+    const auto found = device_.tables.find(name);
+    return found != device_.tables.end() ? found->second : keep_table(name, make());
+  }
+
   kr_device& device() const { return device_; }
   cudaStream_t stream() const { return device_.stream; }
   const kr_call* call() const { return call_; }
@@ -49,6 +58,7 @@ class Op {
 
  private:
   void* allocate(int64_t count, std::size_t element_bytes);
+  const void* keep_table(const std::string& name, const std::vector<unsigned char>& bytes);
 
   const kr_call* call_;
   const char* name_;

@@ -4,13 +4,11 @@
 
 #include "../gemm/tile.inl"
 #include "../kernels.hpp"
+#include "chain.hpp"
 
 namespace kronroot::cpu {
 namespace {
 namespace spd {
-
-// Terms summed one after the other before the sum is taken off x: the error of a sum grows with the length of its chain.
-inline constexpr int64_t kLongestChain = 32;
 
 // A strip of x, `last_count` <= width columns in its last vector.
 template <typename T>
@@ -38,7 +36,7 @@ void eliminate_tile(const Strip<T>& strip, int64_t i) {
   const T* above = strip.x;
   T* const x = strip.x + i * stride;
   for (int64_t k = 0; k < i; ++k, coefficients += depth_step, above += stride) {
-    if (k > 0 && k % kLongestChain == 0) {
+    if (k > 0 && k % cpu::spd::kLongestChain == 0) {
 #pragma GCC unroll 16
       for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 2

@@ -2,6 +2,9 @@
 //   L_ij L_jj^T = A_ij - sum_{k<j} L_ik L_jk^T.
 #pragma once
 
+#include <algorithm>
+
+#include "../chain.hpp"
 #include "triangle.inl"
 
 namespace kronroot::cpu {
@@ -28,22 +31,25 @@ inline void subtract_rows(const T* triangle, int64_t i, int64_t j, int64_t depth
   for (int r = 0; r < Rows; ++r) left[r] = row_of(triangle, i + r);
 #pragma GCC unroll 8
   for (int c = 0; c < Columns; ++c) right[c] = row_of(triangle, j + c);
-  Vec<T> sums[Rows][Columns] = {};
-  for (int64_t k = 0; k < depth * kWidth<T>; k += kWidth<T>) {
-    Vec<T> column[Columns];
+  for (int64_t chain = 0; chain < depth; chain += cpu::spd::kLongestChain) {
+    const int64_t end = std::min(depth, chain + cpu::spd::kLongestChain) * kWidth<T>;
+    Vec<T> sums[Rows][Columns] = {};
+    for (int64_t k = chain * kWidth<T>; k < end; k += kWidth<T>) {
+      Vec<T> column[Columns];
 #pragma GCC unroll 8
-    for (int c = 0; c < Columns; ++c) column[c] = load(right[c] + k);
+      for (int c = 0; c < Columns; ++c) column[c] = load(right[c] + k);
+#pragma GCC unroll 8
+      for (int r = 0; r < Rows; ++r) {
+        const Vec<T> element = load(left[r] + k);
+#pragma GCC unroll 8
+        for (int c = 0; c < (Diagonal ? r + 1 : Columns); ++c) sums[r][c] = fma(element, column[c], sums[r][c]);
+      }
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
-      const Vec<T> element = load(left[r] + k);
 #pragma GCC unroll 8
-      for (int c = 0; c < (Diagonal ? r + 1 : Columns); ++c) sums[r][c] = fma(element, column[c], sums[r][c]);
+      for (int c = 0; c < (Diagonal ? r + 1 : Columns); ++c) tile[r][c] -= sums[r][c];
     }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 8
-    for (int c = 0; c < (Diagonal ? r + 1 : Columns); ++c) tile[r][c] -= sums[r][c];
   }
 }
 

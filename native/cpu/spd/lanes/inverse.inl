@@ -13,15 +13,24 @@ template <bool Diagonal, typename T, int Rows, int Columns>
 inline void add_columns(const T* triangle, int64_t k, int64_t depth, int64_t i, int64_t j,
                         Vec<T> (&sums)[Rows][Columns]) {
   const T* row = row_of(triangle, k);
-  for (int64_t end = k + depth; k < end; row += ++k * kWidth<T>) {
-    Vec<T> right[Columns];
+  for (const int64_t end = k + depth; k < end;) {
+    const int64_t chain_end = std::min(end, k + cpu::spd::kLongestChain);
+    Vec<T> chain[Rows][Columns] = {};
+    for (; k < chain_end; row += ++k * kWidth<T>) {
+      Vec<T> right[Columns];
 #pragma GCC unroll 8
-    for (int c = 0; c < Columns; ++c) right[c] = load(row + (j + c) * kWidth<T>);
+      for (int c = 0; c < Columns; ++c) right[c] = load(row + (j + c) * kWidth<T>);
+#pragma GCC unroll 8
+      for (int r = 0; r < Rows; ++r) {
+        const Vec<T> left = load(row + (i + r) * kWidth<T>);
+#pragma GCC unroll 8
+        for (int c = 0; c < (Diagonal ? r + 1 : Columns); ++c) chain[r][c] = fma(left, right[c], chain[r][c]);
+      }
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
-      const Vec<T> left = load(row + (i + r) * kWidth<T>);
 #pragma GCC unroll 8
-      for (int c = 0; c < (Diagonal ? r + 1 : Columns); ++c) sums[r][c] = fma(left, right[c], sums[r][c]);
+      for (int c = 0; c < (Diagonal ? r + 1 : Columns); ++c) sums[r][c] += chain[r][c];
     }
   }
 }
@@ -46,15 +55,24 @@ inline void invert_lower_tile(const LaneFactor<T>& factor, int64_t i, int64_t j)
     }
   }
   const T* row = row_of(triangle, j + kSide) + j * kWidth<T>;
-  for (int64_t k = j + kSide; k < i; row += ++k * kWidth<T>) {
-    Vec<T> right[kSide];
+  for (int64_t k = j + kSide; k < i;) {
+    const int64_t chain_end = std::min(i, k + cpu::spd::kLongestChain);
+    Vec<T> chain[Rows][kSide] = {};
+    for (; k < chain_end; row += ++k * kWidth<T>) {
+      Vec<T> right[kSide];
 #pragma GCC unroll 8
-    for (int c = 0; c < kSide; ++c) right[c] = load(row + c * kWidth<T>);
+      for (int c = 0; c < kSide; ++c) right[c] = load(row + c * kWidth<T>);
+#pragma GCC unroll 8
+      for (int r = 0; r < Rows; ++r) {
+        const Vec<T> element = load(left[r] + k * kWidth<T>);
+#pragma GCC unroll 8
+        for (int c = 0; c < kSide; ++c) chain[r][c] = fma(element, right[c], chain[r][c]);
+      }
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
-      const Vec<T> element = load(left[r] + k * kWidth<T>);
 #pragma GCC unroll 8
-      for (int c = 0; c < kSide; ++c) sums[r][c] = fma(element, right[c], sums[r][c]);
+      for (int c = 0; c < kSide; ++c) sums[r][c] += chain[r][c];
     }
   }
 #pragma GCC unroll 8

@@ -1,0 +1,318 @@
+// One block a tile of C. Both operands are read along their rows, since B = B^T: no fragment is transposed.
+//
+// Shared memory: stages of depth 32 of the planes of A and B, rows of 64 bytes whose four pieces of 16 bytes are
+// permuted by the row so that ldmatrix meets no bank twice. Three stages, filled by cp.async.
+// Registers: a warp has 64 x 32 (32 x 32) of C twice: sums of 128 terms, which the matrix unit truncates, and the
+// total, which is rounded to nearest. So the error does not grow with k by truncation.
+#include "pair_product.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "../launch.hpp"
+#include "tile_order.cuh"
+
+namespace kronroot::cuda {
+namespace {
+
+// Tiles of Order x Order by warps of Rows x Cols.
+template <int Order, int Rows, int Cols>
+struct PairTile {
+  static constexpr int order = Order, rows = Rows, cols = Cols;
+  static constexpr int depth = 32, stages = 3, promoted_depth = 128;
+  static constexpr int warps_down = Order / Rows, warps_across = Order / Cols;
+  static constexpr int threads = 32 * warps_down * warps_across;
+  static constexpr int pieces = depth / 8;  // of 16 bytes in a row
+};
+using LargePairTile = PairTile<128, 64, 32>;
+using SmallPairTile = PairTile<64, 32, 32>;
+
+// Index of a piece in a plane's stage.
+__device__ __forceinline__ int place_of(int row, int piece) { return row * 32 + (piece ^ (row >> 1 & 3)) * 8; }
+
+template <typename Tile>
+struct PairStages {
+  static constexpr int elements = Tile::order * Tile::depth;  // of a plane
+  Shared<Half> planes;                                        // stage after stage: A high, A low, B high, B low
+
+  __host__ __device__ explicit PairStages(SharedArena& arena) : planes(arena.take<Half>(Tile::stages * 4 * elements)) {}
+  __device__ __forceinline__ Shared<Half> plane(int stage, int which) const {
+    return planes + (stage * 4 + which) * elements;
+  }
+};
+
+// A stage's worth of Tile::order rows from `first` on, at depth k0.
+template <typename Tile>
+__device__ __forceinline__ void load_plane(Shared<Half> to, Global<const Half> from, const PairBatch& shape,
+                                           int64_t first, int64_t k0) {
+#pragma unroll
+  for (int i = 0; i < Tile::order * Tile::pieces / Tile::threads; ++i) {
+    const int at = thread_index() + i * Tile::threads;
+    const int row = at / Tile::pieces, piece = at % Tile::pieces;
+    const bool is_present = first + row < shape.order && k0 + 8 * piece < shape.stride;
+    copy_async<16>(to, place_of(row, piece), from, (first + row) * shape.stride + k0 + 8 * piece, is_present);
+  }
+}
+
+template <typename Tile, bool is_full>
+struct PairAccumulator {
+  static constexpr int down = Tile::rows / 16, across = Tile::cols / 8;
+  float sums[down][across][4];
+
+  __device__ __forceinline__ void clear() {
+#pragma unroll
+    for (int i = 0; i < down; ++i) {
+#pragma unroll
+      for (int j = 0; j < across; ++j) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r) sums[i][j][r] = 0;
+      }
+    }
+  }
+  // Adds `other` and clears it.
+  __device__ __forceinline__ void take(PairAccumulator& other) {
+#pragma unroll
+    for (int i = 0; i < down; ++i) {
+#pragma unroll
+      for (int j = 0; j < across; ++j) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r) {
+          sums[i][j][r] += other.sums[i][j][r];
+          other.sums[i][j][r] = 0;
+        }
+      }
+    }
+  }
+
+  // 16 rows of A, as the matrix unit takes them, for each of `down`.
+  __device__ __forceinline__ void load_a(uint32_t (&a)[down][4], Shared<Half> plane, int row, int k) const {
+    const int lane = lane_index();
+#pragma unroll
+    for (int i = 0; i < down; ++i) {
+      load_matrices(a[i], plane, place_of(row + 16 * i + lane % 16, k / 8 + lane / 16));
+    }
+  }
+  // 8 columns of B, rows of its transpose, for each of `across`.
+  __device__ __forceinline__ void load_b(uint32_t (&b)[across][2], Shared<Half> plane, int col, int k) const {
+    const int lane = lane_index();
+#pragma unroll
+    for (int j = 0; j < across; j += 2) {
+      uint32_t both[4];
+      load_matrices(both, plane, place_of(col + 8 * j + lane / 16 * 8 + lane % 8, k / 8 + lane / 8 % 2));
+      b[j][0] = both[0], b[j][1] = both[1];
+      b[j + 1][0] = both[2], b[j + 1][1] = both[3];
+    }
+  }
+  __device__ __forceinline__ void multiply(const uint32_t (&a)[down][4], const uint32_t (&b)[across][2]) {
+#pragma unroll
+    for (int j = 0; j < across; ++j) {
+#pragma unroll
+      for (int i = 0; i < down; ++i) mma_m16n8k16<Half>(sums[i][j], a[i], b[j]);
+    }
+  }
+
+  // Small terms first.
+  __device__ __forceinline__ void add_stage(const PairStages<Tile>& stages, int stage, int row, int col) {
+#pragma unroll
+    for (int k = 0; k < Tile::depth; k += 16) {
+      uint32_t a_high[down][4], b_high[across][2];
+      load_a(a_high, stages.plane(stage, 0), row, k);
+      load_b(b_high, stages.plane(stage, 2), col, k);
+      if constexpr (is_full) {
+        uint32_t a_low[down][4], b_low[across][2];
+        load_a(a_low, stages.plane(stage, 1), row, k);
+        multiply(a_low, b_high);
+        load_b(b_low, stages.plane(stage, 3), col, k);
+        multiply(a_high, b_low);
+      }
+      multiply(a_high, b_high);
+    }
+  }
+};
+
+struct Coefficients {
+  float alpha, beta, gamma;
+};
+
+__device__ __forceinline__ float power_of_two(int exponent) { return ldexpf(1, exponent); }
+
+// Takes the sums of one matrix to C.
+struct PairOutput {
+  const PairProduct& product;
+  Coefficients coefficients;
+  int64_t matrix;
+  float c_scale, d_scale;
+  uint32_t distance = 0;  // bits of the largest |C - I| so far
+
+  __device__ __forceinline__ PairOutput(const PairProduct& p, int64_t index)
+      : product(p),
+        coefficients{static_cast<float>(p.alpha), static_cast<float>(p.beta), static_cast<float>(p.gamma)},
+        matrix(index),
+        c_scale(power_of_two(p.c.exponent)),
+        d_scale(power_of_two(-p.d.exponent)) {
+    if (p.coefficients != nullptr) {
+      const Global<const float> given = Global<const float>(p.coefficients) + 3 * matrix;
+      coefficients = {given[0], given[1], given[2]};
+    }
+    coefficients.alpha *= power_of_two(-p.a.exponent - p.b.exponent);
+  }
+  __device__ __forceinline__ float d(int64_t i, int64_t j) const {
+    if (!product.d) return product.d_matrix[matrix](i, j);
+    const int64_t at = matrix * product.d.matrix_stride() + i * product.d.stride + j;
+    return d_scale * (to_float(product.d.high[at]) + to_float(product.d.low[at]));
+  }
+  __device__ __forceinline__ void store(float x, int64_t i, int64_t j) const {
+    if (product.c) {
+      const int64_t at = matrix * product.c.matrix_stride() + i * product.c.stride + j;
+      const Half high = to_half(c_scale * x);
+      product.c.high[at] = high;
+      product.c.low[at] = to_half(c_scale * x - to_float(high));
+    }
+    if (product.c_matrix.data) product.c_matrix[matrix](i, j) = x;
+  }
+  __device__ __forceinline__ void put(float sum, int64_t i, int64_t j) {
+    const int64_t n = product.a.order;
+    if (i >= n || j >= n || (product.symmetric && j > i)) return;
+    float x = coefficients.alpha * sum;
+    if (coefficients.beta != 0) x += coefficients.beta * d(i, j);
+    if (i == j) x += coefficients.gamma;
+    const auto away = std::bit_cast<uint32_t>(std::abs(i == j ? x - 1 : x));
+    distance = away > distance ? away : distance;
+    store(x, i, j);
+    if (product.symmetric && i != j) store(x, j, i);
+  }
+};
+
+template <typename Tile, bool is_full>
+__global__ void __launch_bounds__(Tile::threads) multiply_pair_tiles(PairProduct p, int64_t tiles) {
+  SharedArena arena;
+  const PairStages<Tile> stages(arena);
+  const int64_t matrix = block_index() / tiles, tile = block_index() % tiles;
+  if (p.skip != nullptr && Global<const int32_t>(p.skip)[matrix] != 0) return;
+  const int64_t n = p.a.order, rows = (n + Tile::order - 1) / Tile::order;
+  const TilePlace place = p.symmetric ? triangle_tile(tile) : banded_tile(tile, rows, rows);
+  const int64_t first_row = place.row * Tile::order, first_col = place.col * Tile::order;
+  const int warp_row = warp_index() / Tile::warps_across * Tile::rows;
+  const int warp_col = warp_index() % Tile::warps_across * Tile::cols;
+  const Global<const Half> a_high = p.a.high + matrix * p.a.matrix_stride();
+  const Global<const Half> a_low = p.a.low + matrix * p.a.matrix_stride();
+  const Global<const Half> b_high = p.b.high + matrix * p.b.matrix_stride();
+  const Global<const Half> b_low = p.b.low + matrix * p.b.matrix_stride();
+
+  const auto load_stage = [&](int stage, int64_t k0) {
+    load_plane<Tile>(stages.plane(stage, 0), a_high, p.a, first_row, k0);
+    load_plane<Tile>(stages.plane(stage, 2), b_high, p.b, first_col, k0);
+    if constexpr (is_full) {
+      load_plane<Tile>(stages.plane(stage, 1), a_low, p.a, first_row, k0);
+      load_plane<Tile>(stages.plane(stage, 3), b_low, p.b, first_col, k0);
+    }
+  };
+  const int steps = static_cast<int>((n + Tile::depth - 1) / Tile::depth);
+  for (int step = 0; step < Tile::stages - 1; ++step) {
+    if (step < steps) load_stage(step, int64_t{step} * Tile::depth);
+    commit_copies();
+  }
+  PairAccumulator<Tile, is_full> total, sum;
+  total.clear();
+  sum.clear();
+  int stage = 0, next = Tile::stages - 1;
+  for (int step = 0; step < steps; ++step) {
+    wait_for_copies<Tile::stages - 2>();
+    sync_block();
+    if (step + Tile::stages - 1 < steps) load_stage(next, int64_t{step + Tile::stages - 1} * Tile::depth);
+    commit_copies();
+    sum.add_stage(stages, stage, warp_row, warp_col);
+    if ((step + 1) % (Tile::promoted_depth / Tile::depth) == 0) total.take(sum);
+    stage = stage + 1 == Tile::stages ? 0 : stage + 1;
+    next = next + 1 == Tile::stages ? 0 : next + 1;
+  }
+  total.take(sum);
+
+  PairOutput output(p, matrix);
+  const int lane = lane_index();
+#pragma unroll
+  for (int i = 0; i < total.down; ++i) {
+#pragma unroll
+    for (int j = 0; j < total.across; ++j) {
+#pragma unroll
+      for (int r = 0; r < 4; ++r) {
+        output.put(total.sums[i][j][r], first_row + warp_row + 16 * i + lane / 4 + r / 2 * 8,
+                   first_col + warp_col + 8 * j + lane % 4 * 2 + r % 2);
+      }
+    }
+  }
+  if (p.distance == nullptr) return;
+  const uint32_t distance = warp_max(output.distance);
+  if (lane == 0) atomic_max(Global<uint32_t>(p.distance), matrix, distance);
+}
+
+__global__ void split_elements(BatchView<const float> from, PairBatch to, const float* factor, const int32_t* skip) {
+  const int64_t count = to.matrix_stride();
+  const int64_t threads = block_count() * block_threads();
+  for (int64_t e = block_index() * block_threads() + thread_index(); e < to.batch * count; e += threads) {
+    const int64_t b = e / count, i = e % count / to.stride, j = e % to.stride;
+    if (skip != nullptr && Global<const int32_t>(skip)[b] != 0) continue;
+    float x = j < to.order ? from[b](i, j) : 0;
+    if (factor != nullptr) x *= Global<const float>(factor)[b];
+    x *= power_of_two(to.exponent);
+    const Half high = to_half(x);
+    to.high[e] = high;
+    to.low[e] = to_half(x - to_float(high));
+  }
+}
+
+__global__ void clear_margin(PairBatch pairs) {
+  const int64_t margin = pairs.stride - pairs.order, count = pairs.batch * pairs.order * margin;
+  const int64_t e = block_index() * block_threads() + thread_index();
+  if (e >= count) return;
+  const int64_t at = e / margin * pairs.stride + pairs.order + e % margin;
+  pairs.high[at] = pairs.low[at] = to_half(0);
+}
+
+template <typename Tile, bool is_full>
+void launch_tiles(Op& op, const PairProduct& product) {
+  const int64_t rows = (product.a.order + Tile::order - 1) / Tile::order;
+  const int64_t tiles = product.symmetric ? tiles_of_triangle(rows) : rows * rows;
+  SharedArena arena;
+  const PairStages<Tile> stages(arena);
+  launch<multiply_pair_tiles<Tile, is_full>>(
+      op, {.blocks = {product.a.batch * tiles}, .threads = Tile::threads, .shared_bytes = arena.bytes()}, product,
+      tiles);
+}
+
+}  // namespace
+
+PairBatch pair_scratch(Op& op, int64_t batch, int64_t order, double largest) {
+  PairBatch pairs;
+  pairs.batch = batch;
+  pairs.order = order;
+  pairs.stride = (order + 7) / 8 * 8;
+  // largest 2^exponent is in (2^14, 2^15], half of what fp16 holds.
+  pairs.exponent = 15 - static_cast<int>(std::ceil(std::log2(largest)));
+  const int64_t elements = batch * pairs.matrix_stride();
+  pairs.high = Global<Half>(op.scratch<Half>(elements));
+  pairs.low = Global<Half>(op.scratch<Half>(elements));
+  constexpr int threads = 256;
+  const int64_t margin = batch * order * (pairs.stride - order);
+  launch<clear_margin>(op, {.blocks = {(margin + threads - 1) / threads}, .threads = threads}, pairs);
+  return pairs;
+}
+
+void split(Op& op, const BatchView<const float>& from, const PairBatch& to, const float* factor, const int32_t* skip) {
+  constexpr int threads = 256;
+  constexpr int64_t most_blocks = 1 << 20;
+  const int64_t blocks = (to.batch * to.matrix_stride() + threads - 1) / threads;
+  launch<split_elements>(op, {.blocks = {std::min(blocks, most_blocks)}, .threads = threads}, from, to, factor, skip);
+}
+
+void multiply_pairs(Op& op, const PairProduct& product) {
+  const bool is_large = product.a.order > 256;
+  if (product.precision == PairPrecision::full) {
+    is_large ? launch_tiles<LargePairTile, true>(op, product) : launch_tiles<SmallPairTile, true>(op, product);
+  } else {
+    is_large ? launch_tiles<LargePairTile, false>(op, product) : launch_tiles<SmallPairTile, false>(op, product);
+  }
+}
+
+}  // namespace kronroot::cuda
