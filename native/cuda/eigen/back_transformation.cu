@@ -1,7 +1,7 @@
 // V = H_{n-1} ... H_1 Z.
 //
 // Small: a warp for 4 or 8 columns of Z, which stay in its registers while all reflectors pass over them. Large: blocks
-// of 32 reflectors (compact.hpp), H_{k+31} ... H_k = I - Y S^T Y^T, which take two products each, 2 n^3 flop together.
+// of 64 reflectors (compact.hpp), H_{k+63} ... H_k = I - Y S^T Y^T, which take two products each, 2 n^3 flop together.
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
 #include "compact.hpp"
@@ -96,9 +96,9 @@ void transform_by_blocks(Op& op, const TridiagonalBatch<T>& form, T* z, const Ba
   const int64_t n = form.order, batch = form.batch, whole = form.padded * form.padded;
   const CompactReflectors<T> y{batch,    n,   n, form.stride, form.reflectors, op.scratch<T>(batch * n * form.stride),
                                form.tau, true};
-  T* const products = op.scratch<T>(batch * compact * n);
-  form_compact(op, y, 0, (n + compact - 1) / compact, skip);
-  for (int64_t first = 0; first < n; first += compact) {
+  T* const products = op.scratch<T>(batch * y.block * n);
+  form_compact(op, y, 0, (n + y.block - 1) / y.block, skip);
+  for (int64_t first = 0; first < n; first += y.block) {
     const int64_t count = y.count_of(first), length = y.length_of(first);
     multiply<T>(op, {.a = y.rows_of(y.y, first),
                      .b = {Global<const T>(z), batch, length, n, form.padded, whole},

@@ -8,24 +8,25 @@ namespace kronroot::cuda {
 namespace {
 
 constexpr int compact_threads = 256;
-constexpr int side = compact, side_stride = side + 1;
 
-// Two matrices by rows of 33.
-template <typename T>
+// Two matrices, their rows side + 1 apart.
+template <typename T, int side>
 struct CompactMemory {
+  static constexpr int stride = side + 1;
   SharedArena arena;
   Shared<T> gram, s;
-  __host__ __device__ CompactMemory() : gram(arena.take<T>(side * side_stride)), s(arena.take<T>(side * side_stride)) {}
+  __host__ __device__ CompactMemory() : gram(arena.take<T>(side * stride)), s(arena.take<T>(side * stride)) {}
 };
 
 // One block of threads a block of reflectors.
-template <typename T>
+template <typename T, int side>
 __global__ void __launch_bounds__(compact_threads)
     form_factors(CompactReflectors<T> all, int64_t from, int64_t blocks, Global<const int32_t> skip) {
-  const int64_t b = block_index() / blocks, first = from + block_index() % blocks * compact;
+  const int64_t b = block_index() / blocks, first = from + block_index() % blocks * side;
   if (skip && skip[b] != 0) return;
-  const CompactMemory<T> memory;
-  const int count = static_cast<int>(std::min<int64_t>(int64_t{compact}, all.count - first));
+  constexpr int stride = side + 1;
+  const CompactMemory<T, side> memory;
+  const int count = static_cast<int>(std::min<int64_t>(side, all.count - first));
   const Global<T> y = Global<T>(all.y) + (b * all.count + first) * all.stride;
   const Global<T> to = Global<T>(all.factors) + (b * all.count + first) * all.stride;
   const Global<const T> tau = Global<const T>(all.tau) + b * all.count + first;
@@ -42,7 +43,7 @@ __global__ void __launch_bounds__(compact_threads)
     for (int64_t l = begin + lane_index(); l < end; l += warp_size)
       sum += y[i * all.stride + l] * y[j * all.stride + l];
     sum = warp_sum(sum);
-    if (lane_index() == 0) memory.gram[i * side_stride + j] = sum;
+    if (lane_index() == 0) memory.gram[i * stride + j] = sum;
   }
   sync_block();
   // A lane a row of S: what it needs of S is its own.
@@ -50,10 +51,10 @@ __global__ void __launch_bounds__(compact_threads)
     const int i = thread_index();
     for (int j = 0; j < count; ++j) {
       T sum = 0;
-      for (int q = i; q < j; ++q) sum += T(memory.s[i * side_stride + q]) * T(memory.gram[q * side_stride + j]);
-      memory.s[i * side_stride + j] = j < i ? T(0) : j == i ? tau[j] : -tau[j] * sum;
+      for (int q = i; q < j; ++q) sum += T(memory.s[i * stride + q]) * T(memory.gram[q * stride + j]);
+      memory.s[i * stride + j] = j < i ? T(0) : j == i ? tau[j] : -tau[j] * sum;
     }
-    for (int j = count; j < side; ++j) memory.s[i * side_stride + j] = 0;
+    for (int j = count; j < side; ++j) memory.s[i * stride + j] = 0;
   }
   sync_block();
   for (int64_t l = begin + thread_index(); l < end; l += block_threads()) {
@@ -64,18 +65,25 @@ __global__ void __launch_bounds__(compact_threads)
     for (int i = 0; i < count; ++i) {
       T sum = 0;
 #pragma unroll
-      for (int q = 0; q < side; ++q) sum += T(memory.s[i * side_stride + q]) * column[q];
+      for (int q = 0; q < side; ++q) sum += T(memory.s[i * stride + q]) * column[q];
       to[i * all.stride + l] = sum;
     }
   }
+}
+
+template <typename T, int side>
+void enqueue(Op& op, const CompactReflectors<T>& reflectors, int64_t first, int64_t blocks, const int32_t* skip) {
+  launch<form_factors<T, side>>(op,
+                                {{reflectors.batch * blocks}, compact_threads, CompactMemory<T, side>().arena.bytes()},
+                                reflectors, first, blocks, Global<const int32_t>(skip));
 }
 
 }  // namespace
 
 template <typename T>
 void form_compact(Op& op, const CompactReflectors<T>& reflectors, int64_t first, int64_t blocks, const int32_t* skip) {
-  launch<form_factors<T>>(op, {{reflectors.batch * blocks}, compact_threads, CompactMemory<T>().arena.bytes()},
-                          reflectors, first, blocks, Global<const int32_t>(skip));
+  reflectors.block == 32 ? enqueue<T, 32>(op, reflectors, first, blocks, skip)
+                         : enqueue<T, 64>(op, reflectors, first, blocks, skip);
 }
 
 template void form_compact(Op&, const CompactReflectors<float>&, int64_t, int64_t, const int32_t*);

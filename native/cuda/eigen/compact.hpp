@@ -1,4 +1,4 @@
-// Reflectors in blocks of 32: H_k H_{k+1} ... = I - Y S Y^T, the vectors in the columns of Y, S upper triangular,
+// Reflectors in blocks: H_k H_{k+1} ... = I - Y S Y^T, the vectors in the columns of Y, S upper triangular,
 //   s_jj = tau_j,   s_{.j} = -tau_j S Y^T y_j.
 // Source: Schreiber and Van Loan, A storage-efficient WY representation, SISC 10 (1989).
 #pragma once
@@ -7,9 +7,6 @@
 #include "../op.hpp"
 
 namespace kronroot::cuda {
-
-// Reflectors to a block.
-inline constexpr int64_t compact = 32;
 
 // v_k in row k of y (count x cols), which is read and written `stride` apart.
 template <typename T>
@@ -23,9 +20,11 @@ struct CompactReflectors {
   const T* tau = nullptr;
   // Whether v_k has the components below k, the last of them 1, or those from k on, the first of them 1.
   bool is_leading = false;
+  // Reflectors to a block, 32 or 64.
+  int64_t block = 32;
 
   // Of a block: how many there are, and the components that they touch.
-  int64_t count_of(int64_t first) const { return count - first < compact ? count - first : compact; }
+  int64_t count_of(int64_t first) const { return count - first < block ? count - first : block; }
   int64_t begin_of(int64_t first) const { return is_leading ? 0 : first; }
   int64_t length_of(int64_t first) const { return is_leading ? first + count_of(first) : cols - first; }
   // Y^T or S Y^T of a block.

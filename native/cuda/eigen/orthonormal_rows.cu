@@ -17,6 +17,8 @@
 namespace kronroot::cuda {
 namespace {
 
+constexpr int panel_rows = 32;
+
 template <typename T>
 class RowReduction {
  public:
@@ -106,7 +108,7 @@ __global__ void factor_panel(BatchView<T> x, BatchView<T> y, Global<T> tau, Glob
   if (skip && skip[b] != 0) return;
   SharedArena arena;
   const Shared<T> v = arena.take<T>(static_cast<int>(x.cols));
-  const int last = static_cast<int>(std::min<int64_t>(first + int64_t{compact}, x.rows));
+  const int last = static_cast<int>(std::min<int64_t>(first + panel_rows, x.rows));
   RowReduction<T>(x[b], v, tau + b * x.rows, diagonal + b * x.rows).factor(first, last, y[b]);
 }
 
@@ -142,11 +144,12 @@ void orthonormalise_by_panels(Op& op, const BatchView<T>& x, const BatchView<T>&
   y.batch = batch;
   y.count = m;
   y.cols = y.stride = n;
+  y.block = panel_rows;
   y.y = op.scratch<T>(batch * m * n);
   y.factors = op.scratch<T>(batch * m * n);
   y.tau = tau;
-  T* const products = op.scratch<T>(batch * m * compact);
-  for (int64_t first = 0; first < m; first += compact) {
+  T* const products = op.scratch<T>(batch * m * panel_rows);
+  for (int64_t first = 0; first < m; first += panel_rows) {
     launch<factor_panel<T>>(op, {{batch}, 512, static_cast<std::size_t>(n) * sizeof(T)}, x,
                             dense_view(y.y, batch, m, n), Global<T>(tau), Global<T>(diagonal), static_cast<int>(first),
                             skipped);
@@ -161,7 +164,7 @@ void orthonormalise_by_panels(Op& op, const BatchView<T>& x, const BatchView<T>&
         op, {.a = to_read(product), .b = y.rows_of(y.factors, first), .c = rest, .alpha = -1, .beta = 1, .skip = skip});
   }
   launch<start_rows<T>>(op, {{batch * m}, 128, 0}, q, Global<T>(diagonal), skipped);
-  for (int64_t first = (m - 1) / compact * compact; first >= 0; first -= compact) {
+  for (int64_t first = (m - 1) / panel_rows * panel_rows; first >= 0; first -= panel_rows) {
     // Q^T <- (I - Y S Y^T) Q^T
     const BatchView<T> rest = lower_corner(q, first, first);
     const BatchView<T> product = dense_view(products, batch, m - first, y.count_of(first));
@@ -179,7 +182,7 @@ void orthonormalise_rows(Op& op, const BatchView<T>& x, const BatchView<T>& q, T
   T* const tau = op.scratch<T>(x.batch * x.rows);
   const std::size_t bytes = static_cast<std::size_t>(x.cols) * sizeof(T);
   if (bytes > static_cast<std::size_t>(op.device().shared_bytes)) op.fail(KR_BAD_SHAPE);
-  if (x.rows > 2 * compact) return orthonormalise_by_panels(op, x, q, tau, diagonal, skip);
+  if (x.rows > 2 * panel_rows) return orthonormalise_by_panels(op, x, q, tau, diagonal, skip);
   const int threads = x.rows <= 32 ? 128 : 256;
   launch<orthonormalise<T>>(op, {{x.batch}, threads, bytes}, x, q, Global<T>(tau), Global<T>(diagonal),
                             Global<const int32_t>(skip));
