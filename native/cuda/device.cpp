@@ -73,7 +73,9 @@ kr_code open(const kr_call* call, const kr_device_options* given, kr_device** re
   return KR_OK;
 }
 
+// On a lost device every call of the runtime fails, and there is nothing to give back.
 void close(kr_device* closed) {
+  if (closed == nullptr) return;
   const std::unique_ptr<kr_device> device(closed);
   cudaSetDevice(device->ordinal);
   for (const auto& [name, table] : device->tables) cudaFreeAsync(table, device->stream);
@@ -141,23 +143,22 @@ kr_code upload(const kr_call* call, void* to, const void* from_host, int64_t byt
   return op.finish();
 }
 
+// Without the mutex: a copy to pageable memory waits for the stream, and others may enqueue meanwhile.
 kr_code download(const kr_call* call, void* to_host, const void* from, int64_t bytes) {
-  cudaEvent_t arrived = nullptr;
+  cudaStream_t stream = nullptr;
   {
     Op op(call, "download");
     if (bytes == 0 || op.failed()) return op.finish();
-    op.check(cudaMemcpyAsync(to_host, from, static_cast<std::size_t>(bytes), cudaMemcpyDeviceToHost, op.stream()));
-    op.check(cudaEventCreateWithFlags(&arrived, cudaEventDisableTiming));
-    if (arrived != nullptr) op.check(cudaEventRecord(arrived, op.stream()));
-    if (op.failed()) {
-      if (arrived != nullptr) cudaEventDestroy(arrived);
-      return op.finish();
-    }
-    op.finish();
+    stream = op.stream();
   }
-  // Without the mutex: others may enqueue meanwhile.
-  const cudaError_t error = cudaEventSynchronize(arrived);
-  cudaEventDestroy(arrived);
+  cudaEvent_t arrived = nullptr;
+  cudaError_t error = cudaEventCreateWithFlags(&arrived, cudaEventDisableTiming);
+  if (error == cudaSuccess) {
+    error = cudaMemcpyAsync(to_host, from, static_cast<std::size_t>(bytes), cudaMemcpyDeviceToHost, stream);
+    if (error == cudaSuccess) error = cudaEventRecord(arrived, stream);
+    if (error == cudaSuccess) error = cudaEventSynchronize(arrived);
+    cudaEventDestroy(arrived);
+  }
   if (error == cudaSuccess) return KR_OK;
   const std::lock_guard lock(call->device->mutex);
   return failure(call, *call->device, error, "download");

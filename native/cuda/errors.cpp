@@ -21,15 +21,24 @@ bool is_sticky(cudaError_t error) {
 kr_code failure(const kr_call* call, kr_device& device, cudaError_t error, const char* op) {
   cudaGetLastError();
   if (error == cudaErrorMemoryAllocation) return out_of_memory(call, 0);
-  if (!is_sticky(error)) {
-    return fail(call, KR_INTERNAL, "%s (%s), met by %s after %s", cudaGetErrorString(error), cudaGetErrorName(error),
-                op, device.last_op[0] == '\0' ? "nothing" : device.last_op);
+  if (error == cudaErrorNoKernelImageForDevice) {
+    return fail(call, KR_NO_DEVICE,
+                "no kernel image: the plugin holds no machine code for sm_%d (%s), met by %s; build it for this "
+                "architecture with npm run build:cuda",
+                device.compute_capability, device.name, op);
   }
-  device.lost = error;
-  device.lost_message = std::string("the context of the device is lost: ") + cudaGetErrorString(error) + " (" +
-                        cudaGetErrorName(error) + "), met by " + op +
-                        "; launched before it: " + (device.last_op[0] == '\0' ? "nothing" : device.last_op) +
-                        ". Restart the process, or go on with open('cpu')";
+  if (!is_sticky(error)) {
+    return fail(call, KR_INTERNAL, "%s (%s), met by %s; launched last: %s", cudaGetErrorString(error),
+                cudaGetErrorName(error), op, device.last_op[0] == '\0' ? "nothing" : device.last_op);
+  }
+  // What is said first stays: a thread that waited meanwhile meets the same error.
+  if (device.lost == cudaSuccess) {
+    device.lost = error;
+    device.lost_message = std::string("the context of the device is lost: ") + cudaGetErrorString(error) + " (" +
+                          cudaGetErrorName(error) + "), met by " + op +
+                          "; launched last: " + (device.last_op[0] == '\0' ? "nothing" : device.last_op) +
+                          ". Restart the process, or go on with open('cpu')";
+  }
   return refuse_lost(call, device);
 }
 

@@ -12,7 +12,9 @@ Op::Op(const kr_call* call, const char* name) : call_(call), name_(name), device
 }
 
 Op::~Op() {
-  for (void* each : scratch_) cudaFreeAsync(each, device_.stream);
+  bool has_error = false;
+  for (void* each : scratch_) has_error = cudaFreeAsync(each, device_.stream) != cudaSuccess || has_error;
+  if (has_error) cudaGetLastError();  // else the next launch would be taken to have failed
 }
 
 void* Op::allocate(int64_t count, std::size_t element_bytes) {
