@@ -3,6 +3,7 @@
 #include "ops.hpp"
 #include "report_all.hpp"
 #include "spd/dispatch.hpp"
+#include "spd/large.hpp"
 
 namespace kronroot::cuda {
 namespace {
@@ -20,6 +21,8 @@ void enqueue(Op& op, const kr_cholesky_options& options, const kr_batch& a, cons
     });
   } else if (fits_into_shared<CholeskyShared<T>>(op, a.batch, a.rows, &shape)) {
     launch<cholesky_in_shared<T>>(op, shape, input, ridge, output, Global<kr_report>(reports));
+  } else {
+    cholesky_large<T>(op, ridge, input, output, reports);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "ops.hpp"
 #include "report_all.hpp"
 #include "spd/dispatch.hpp"
+#include "spd/large.hpp"
 
 namespace kronroot::cuda {
 namespace {
@@ -20,6 +21,8 @@ void enqueue(Op& op, const kr_spd_inverse_options& options, const kr_batch& a, c
     });
   } else if (fits_into_shared<SpdInverseShared<T>>(op, a.batch, a.rows, &shape)) {
     launch<spd_inverse_in_shared<T>>(op, shape, input, ridge, output, Global<kr_report>(reports));
+  } else {
+    spd_inverse_large<T>(op, ridge, input, output, reports);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "ops.hpp"
 #include "report_all.hpp"
 #include "spd/dispatch.hpp"
+#include "spd/large.hpp"
 
 namespace kronroot::cuda {
 namespace {
@@ -21,6 +22,8 @@ void enqueue(Op& op, const kr_spd_solve_options& options, const kr_batch& a, con
     });
   } else if (fits_into_shared<SpdSolveShared<T>>(op, a.batch, a.rows, &shape)) {
     launch<spd_solve_in_shared<T>>(op, shape, input, ridge, right, output, Global<kr_report>(reports));
+  } else {
+    spd_solve_large<T>(op, ridge, input, right, output, reports);
   }
 }
 

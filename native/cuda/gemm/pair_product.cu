@@ -171,15 +171,40 @@ struct PairOutput {
     }
     if (product.c_matrix.data) product.c_matrix[matrix](i, j) = x;
   }
-  __device__ __forceinline__ void put(float sum, int64_t i, int64_t j) {
-    const int64_t n = product.a.order;
-    if (i >= n || j >= n || (product.symmetric && j > i)) return;
-    float x = coefficients.alpha * sum;
-    if (coefficients.beta != 0) x += coefficients.beta * d(i, j);
+  // Elements (i, j) and (i, j + 1), j even: in the planes both at once.
+  __device__ __forceinline__ void store_pair(float x, float y, int64_t i, int64_t j) const {
+    if (product.c) {
+      const int64_t at = matrix * product.c.matrix_stride() + i * product.c.stride + j;
+      const Half high_x = to_half(c_scale * x), high_y = to_half(c_scale * y);
+      store_vector<2>(product.c.high, at, Vector<Half, 2>{{high_x, high_y}});
+      store_vector<2>(
+          product.c.low, at,
+          Vector<Half, 2>{{to_half(c_scale * x - to_float(high_x)), to_half(c_scale * y - to_float(high_y))}});
+    }
+    if (product.c_matrix.data) {
+      product.c_matrix[matrix](i, j) = x;
+      product.c_matrix[matrix](i, j + 1) = y;
+    }
+  }
+  __device__ __forceinline__ float value(float sum, int64_t i, int64_t j) {
+    float x = std::fma(coefficients.alpha, sum, coefficients.beta != 0 ? coefficients.beta * d(i, j) : 0);
     if (i == j) x += coefficients.gamma;
     const auto away = std::bit_cast<uint32_t>(std::abs(i == j ? x - 1 : x));
     distance = away > distance ? away : distance;
-    store(x, i, j);
+    return x;
+  }
+  // Of the sums at (i, j) and (i, j + 1), j even, what is below the diagonal where C is symmetric.
+  __device__ __forceinline__ void put_pair(float first, float second, int64_t i, int64_t j) {
+    const int64_t n = product.a.order, end = product.symmetric ? i + 1 : n;
+    if (i >= n || j >= end) return;
+    const float x = value(first, i, j);
+    if (j + 1 < end) {
+      const float y = value(second, i, j + 1);
+      store_pair(x, y, i, j);
+      if (product.symmetric && i != j + 1) store(y, j + 1, i);
+    } else {
+      store(x, i, j);
+    }
     if (product.symmetric && i != j) store(x, j, i);
   }
 };
@@ -236,9 +261,10 @@ __global__ void __launch_bounds__(Tile::threads) multiply_pair_tiles(PairProduct
 #pragma unroll
     for (int j = 0; j < total.across; ++j) {
 #pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        output.put(total.sums[i][j][r], first_row + warp_row + 16 * i + lane / 4 + r / 2 * 8,
-                   first_col + warp_col + 8 * j + lane % 4 * 2 + r % 2);
+      for (int r = 0; r < 4; r += 2) {
+        output.put_pair(total.sums[i][j][r], total.sums[i][j][r + 1],
+                        first_row + warp_row + 16 * i + lane / 4 + r / 2 * 8,
+                        first_col + warp_col + 8 * j + lane % 4 * 2);
       }
     }
   }
@@ -306,8 +332,15 @@ void split(Op& op, const BatchView<const float>& from, const PairBatch& to, cons
   launch<split_elements>(op, {.blocks = {std::min(blocks, most_blocks)}, .threads = threads}, from, to, factor, skip);
 }
 
+// Large tiles from so many rows on, where there are so many of them for a multiprocessor; both have the same bits.
+constexpr int64_t smallest_in_large_tiles = 192;
+constexpr double large_tiles_per_multiprocessor = 1;
+
 void multiply_pairs(Op& op, const PairProduct& product) {
-  const bool is_large = product.a.order > 256;
+  const double rows = std::ceil(static_cast<double>(product.a.order) / LargePairTile::order);
+  const double tiles = static_cast<double>(product.a.batch) * rows * (product.symmetric ? (rows + 1) / 2 : rows);
+  const bool is_large = product.a.order >= smallest_in_large_tiles &&
+                        tiles >= large_tiles_per_multiprocessor * op.device().multiprocessors;
   if (product.precision == PairPrecision::full) {
     is_large ? launch_tiles<LargePairTile, true>(op, product) : launch_tiles<SmallPairTile, true>(op, product);
   } else {
