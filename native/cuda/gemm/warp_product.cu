@@ -43,6 +43,31 @@ __device__ __forceinline__ void load_squares(Shared<T> to, const Product<T>& p, 
   }
 }
 
+// The sums of one matrix to C, by all lanes of the warp.
+template <typename T, int Order>
+__device__ __forceinline__ void store_square(Shared<T> sums, const Product<T>& p, int64_t index) {
+  constexpr int lines = warp_size / Order, stride = WarpTile<T, Order>::stride;
+  const ProductViews<T> views(p, index);
+  if (views.is_skipped) return;
+  const ProductOutput<T> output(p, views.c);
+  const MatrixView<T>& c = views.c;
+  const int j = lane_index() % Order;
+  // The values first: where C is symmetric its lower triangle has to be read before the upper one is written.
+  for (int i = lane_index() / Order; i < Order; i += lines) {
+    if (i >= c.rows || j >= c.cols || (p.symmetric && j > i)) continue;
+    const T sum = sums[i * stride + j];
+    const T x = output.value(sum, p.beta != 0 ? c(i, j) : 0, i == j);
+    sums[i * stride + j] = x;
+    if (p.symmetric) sums[j * stride + i] = x;
+  }
+  sync_warp();
+  for (int i = lane_index() / Order; i < Order; i += lines) {
+    if (i >= c.rows || j >= c.cols) continue;
+    const T x = sums[i * stride + j];
+    c(i, j) = x;
+  }
+}
+
 template <typename T, int Order>
 __global__ void __launch_bounds__(128) multiply_in_warp(Product<T> p, int64_t count) {
   using Tile = WarpTile<T, Order>;
@@ -80,14 +105,15 @@ __global__ void __launch_bounds__(128) multiply_in_warp(Product<T> p, int64_t co
     }
     sync_warp();
   }
-  if (first + matrix >= count) return;
-  const ProductViews<T> views(p, first + matrix);
-  if (views.is_skipped) return;
-  const ProductOutput<T> output(p, views.c);
+  // Through shared memory again: C is read and written along its lines too.
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
 #pragma unroll
-    for (int j = 0; j < 8; ++j) output.put(sums[i][j], row + i, col + j);
+    for (int j = 0; j < 8; ++j) a[matrix * Tile::elements + (row + i) * Tile::stride + col + j] = sums[i][j];
+  }
+  sync_warp();
+  for (int m = 0; m < Tile::matrices && first + m < count; ++m) {
+    store_square<T, Order>(a + m * Tile::elements, p, first + m);
   }
 }
 
