@@ -1,5 +1,6 @@
 import type { Device } from '../device.js'
 import type { Tensor } from '../tensor.js'
+import { keepsArrays } from './arrays.js'
 import type { Rational } from './exponents.js'
 import type { Bucket, ParameterSpec } from './plan.js'
 import { FailureLedger } from './recovery.js'
@@ -24,8 +25,8 @@ export interface BucketFactors {
   readonly bucket: Bucket
   /** One entry a dimension; undefined where the dimension is left alone. */
   readonly factors: readonly (Factor | undefined)[]
-  /** Host stack, [blocks, block elements]. */
-  readonly stack: Float32Array
+  /** Host stack, [blocks, block elements]; undefined where blocks go straight to `input` and come from `output`. */
+  readonly stack: Float32Array | undefined
   /** [blocks, m, n] for blocks of order 1 (n = 1) and 2; undefined for higher orders, which rotate on the host. */
   readonly input: Tensor | undefined
   readonly output: Tensor | undefined
@@ -64,7 +65,7 @@ export function createFactors(
         ledger: new FailureLedger(labels, toleratedFailures),
       }
     }),
-    stack: new Float32Array(count * bucket.size),
+    stack: isMatrix && keepsArrays(device) ? undefined : new Float32Array(count * bucket.size),
     input: isMatrix ? device.empty([count, rows, columns], { dtype: 'f32' }) : undefined,
     output: isMatrix ? device.empty([count, rows, columns], { dtype: 'f32' }) : undefined,
     startWeight: new Float64Array(count).fill(1),
