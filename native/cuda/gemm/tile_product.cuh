@@ -5,7 +5,7 @@
 // The sums of an element are the same, in the same order, whatever the size of the tile.
 #pragma once
 
-#include <algorithm>
+#include <cstdint>
 
 #include "../launch.hpp"
 #include "matrix_unit.cuh"
@@ -33,6 +33,7 @@ struct TileGrid {
   int64_t rows, cols, tiles;
   // Pieces of 16 bytes are all inside or all outside of the operand, and aligned.
   bool a_in_pieces, b_in_pieces;
+  bool c_in_pairs;
 };
 
 // A tile of an operand: lines from `line` on, elements from `at` on, zeros where the operand ends.
@@ -172,21 +173,28 @@ __global__ void __launch_bounds__(Tile::threads) multiply_tiles(Product<typename
   }
   if constexpr (Unit::promoted_depth > 0) sum.take(total);
 
-  const ProductOutput<T> output(p, views.c);
+  const ProductOutput<T> output(p, views.c, grid.c_in_pairs);
   const int lane = lane_index();
-  sum.each([&](int i, int j, int r, T& x) {
-    output.put(x, first_row + warp_row + i * Unit::rows + lane / 4 + r / 2 * 8,
-               first_col + warp_col + j * Unit::cols + lane % 4 * 2 + r % 2);
-  });
+#pragma unroll
+  for (int i = 0; i < Tile::down; ++i) {
+#pragma unroll
+    for (int j = 0; j < Tile::across; ++j) {
+#pragma unroll
+      for (int r = 0; r < Unit::sums; r += 2) {
+        output.put_pair(sum.sums[i][j][r], sum.sums[i][j][r + 1],
+                        first_row + warp_row + i * Unit::rows + lane / 4 + r / 2 * 8,
+                        first_col + warp_col + j * Unit::cols + lane % 4 * 2);
+      }
+    }
+  }
 }
 
-// Can the operand be copied 16 bytes at a time?
+// Is every `count`-th element of a line aligned to `count` elements?
 template <typename T>
-bool is_in_pieces(const BatchView<const T>& operand, int64_t part_stride) {
-  constexpr int64_t piece = 16 / sizeof(T);
-  const auto address = reinterpret_cast<std::uintptr_t>(operand.data.address());
-  return address % 16 == 0 && operand.cols % piece == 0 && operand.row_stride % piece == 0 &&
-         operand.batch_stride % piece == 0 && part_stride % piece == 0;
+bool is_aligned(const BatchView<T>& batch, int64_t part_stride, int64_t count) {
+  const auto address = reinterpret_cast<std::uintptr_t>(batch.data.address());
+  return address % (static_cast<std::uintptr_t>(count) * sizeof(T)) == 0 && batch.row_stride % count == 0 &&
+         batch.batch_stride % count == 0 && part_stride % count == 0;
 }
 
 template <typename Tile>
@@ -195,8 +203,10 @@ void launch_tiles(Op& op, const Product<typename Tile::T>& product) {
   grid.rows = (product.c.rows + Tile::order - 1) / Tile::order;
   grid.cols = (product.c.cols + Tile::order - 1) / Tile::order;
   grid.tiles = product.symmetric ? tiles_of_triangle(grid.rows) : grid.rows * grid.cols;
-  grid.a_in_pieces = is_in_pieces(product.a, product.parts.a_stride);
-  grid.b_in_pieces = is_in_pieces(product.b, product.parts.b_stride);
+  constexpr int64_t piece = 16 / sizeof(typename Tile::T);
+  grid.a_in_pieces = product.a.cols % piece == 0 && is_aligned(product.a, product.parts.a_stride, piece);
+  grid.b_in_pieces = product.b.cols % piece == 0 && is_aligned(product.b, product.parts.b_stride, piece);
+  grid.c_in_pairs = is_aligned(product.c, product.parts.c_stride, 2);
   SharedArena arena;
   const TileStages<Tile> shared(arena);
   launch<multiply_tiles<Tile>>(op,

@@ -76,10 +76,10 @@ typedef struct kr_gram_options {
  * Cost with vectors: about 9 n^3 flop, by rotations; from order 64 (AVX-512) or 96 on at most 14/3 n^3, by divide and
  *   conquer, less where eigenvalues deflate. Without vectors: 4/3 n^3. Workspace a matrix in progress: 4.2 n^2
  *   elements with vectors, 2.2 n^2 without, and at most 1.5 MiB a thread.
- * CUDA: up to order 32 Jacobi's method in the registers of a warp, method JACOBI, without workspace; above it divide and
- *   conquer on 2^k parts of at most 16, for values alone bisection. Workspace of every matrix of the call: 7 n^2
- *   elements with vectors and 2 n^2 without, n rounded up to 2^k parts, and at most 80 n numbers in f64. Any order whose
- *   rows fit in the shared memory of a block, 11,000 in f32 and 5,500 in f64 on 227 KiB: KR_BAD_SHAPE beyond it.
+ * CUDA: up to order 32 Jacobi's method in the registers of a warp, method JACOBI, without workspace; above it divide
+ * and conquer on 2^k parts of at most 16, for values alone bisection. Workspace of every matrix of the call: 7 n^2
+ *   elements with vectors and 2 n^2 without, n rounded up to 2^k parts, and at most 80 n numbers in f64. Any order
+ * whose rows fit in the shared memory of a block, 11,000 in f32 and 5,500 in f64 on 227 KiB: KR_BAD_SHAPE beyond it.
  * Refresh: with refresh other than NONE `vectors` (not NULL) holds on entry an eigenbasis Q of an earlier, similar
  *   matrix, orthonormal columns in any order. Where |A Q - Q diag(b)|_F <= refresh_tolerance |A|_F, b_j = q_j^T A q_j
  *   (the left side is the norm of what Q^T A Q has off its diagonal), Q stays: w = b, columns put in order, method
