@@ -1,5 +1,5 @@
 import type { Device } from '../device.js'
-import { disposeArrays, lengthOf, type ParameterArray, zeros } from '../precondition/arrays.js'
+import { allOrNothing, disposeArrays, lengthOf, type ParameterArray, zeros } from '../precondition/arrays.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { hyperparameter, optionError } from '../schedule/validate.js'
 import type { PhaseClock } from './clock.js'
@@ -44,7 +44,7 @@ export class ParameterGroup {
     this.#lr = hyperparameter(owner, 'lr', lr, { min: 0 })
     this.#decay = weightDecayOf(owner, options, lr)
     this.#device = device
-    this.#state = rule.init(parameters, device)
+    this.#state = allOrNothing(() => rule.init(parameters, device))
   }
 
   /** Whether the values of the parameters are needed for the weight decay. */

@@ -1,7 +1,15 @@
 import type { Device } from '../device.js'
 import { checkFields, KronrootError } from '../errors.js'
 import { type CoefficientTable, type OrthogonalizeOptions, orthogonalize } from '../linalg/orthogonalize.js'
-import { copyAll, disposeArrays, keepsArrays, type ParameterArray, withViews, zeros } from '../precondition/arrays.js'
+import {
+  copyAll,
+  disposeArrays,
+  held,
+  keepsArrays,
+  type ParameterArray,
+  withViews,
+  zeros,
+} from '../precondition/arrays.js'
 import { elements } from '../precondition/plan.js'
 import { FailureLedger, raiseWhereExhausted } from '../precondition/recovery.js'
 import type { Schedule } from '../schedule/schedule.js'
@@ -220,8 +228,8 @@ function createState(
         columns,
         members: indices,
         stack: keepsArrays(device) ? undefined : new Float32Array(indices.length * rows * columns),
-        input: device.empty(shape, { dtype: 'f32' }),
-        output: device.empty(shape, { dtype: 'f32' }),
+        input: held(device.empty(shape, { dtype: 'f32' })),
+        output: held(device.empty(shape, { dtype: 'f32' })),
         ledger: new FailureLedger(
           indices.map((index) => specs[index]!.name),
           toleratedFailures,

@@ -22,10 +22,8 @@ function applyToTensors(group: BucketFactors, stack: Float32Array): Float32Array
   const { shape, blocks } = group.bucket
   const roots = group.factors.map((factor) => factor?.root ?? null)
   const { device } = roots.find((root) => root !== null)!
-  const tensors = device.tensor(stack, [blocks.length, ...shape])
-  const products = modeProduct(tensors, roots)
+  using tensors = device.tensor(stack, [blocks.length, ...shape])
+  using products = modeProduct(tensors, roots)
   products.read(stack)
-  tensors.dispose()
-  products.dispose()
   return stack
 }

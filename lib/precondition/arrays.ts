@@ -13,7 +13,30 @@ export function keepsArrays(device: Device): boolean {
 
 /** Zeros that live where the device works. */
 export function zeros(device: Device, size: number): ParameterArray {
-  return keepsArrays(device) ? device.empty([size]) : new Float32Array(size)
+  return keepsArrays(device) ? held(device.empty([size])) : new Float32Array(size)
+}
+
+let holder: Tensor[] | undefined
+
+/** Remembers a tensor for {@link allOrNothing}. */
+export function held(tensor: Tensor): Tensor {
+  holder?.push(tensor)
+  return tensor
+}
+
+/** Runs `make`; where it throws, the tensors that were {@link held} by then give their memory back. */
+export function allOrNothing<Result>(make: () => Result): Result {
+  const outer = holder
+  const own: Tensor[] = []
+  holder = own
+  try {
+    return make()
+  } catch (error) {
+    disposeArrays(own)
+    throw error
+  } finally {
+    holder = outer
+  }
 }
 
 export function lengthOf(array: ParameterArray): number {

@@ -1,6 +1,6 @@
 import type { Device } from '../device.js'
 import type { Tensor } from '../tensor.js'
-import { keepsArrays } from './arrays.js'
+import { held, keepsArrays } from './arrays.js'
 import type { Rational } from './exponents.js'
 import type { Bucket, ParameterSpec } from './plan.js'
 import { FailureLedger } from './recovery.js'
@@ -60,14 +60,14 @@ export function createFactors(
         dimension,
         size,
         exponent,
-        statistic: device.empty([count, size, size], { dtype: 'f32' }),
-        root: device.tensor(identities(count, size), [count, size, size]),
+        statistic: held(device.empty([count, size, size], { dtype: 'f32' })),
+        root: held(device.tensor(identities(count, size), [count, size, size])),
         ledger: new FailureLedger(labels, toleratedFailures),
       }
     }),
     stack: isMatrix && keepsArrays(device) ? undefined : new Float32Array(count * bucket.size),
-    input: isMatrix ? device.empty([count, rows, columns], { dtype: 'f32' }) : undefined,
-    output: isMatrix ? device.empty([count, rows, columns], { dtype: 'f32' }) : undefined,
+    input: isMatrix ? held(device.empty([count, rows, columns], { dtype: 'f32' })) : undefined,
+    output: isMatrix ? held(device.empty([count, rows, columns], { dtype: 'f32' })) : undefined,
     startWeight: new Float64Array(count).fill(1),
     seen: new Uint8Array(count),
   }

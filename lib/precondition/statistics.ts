@@ -78,9 +78,8 @@ function addUnfoldedGrams(group: BucketFactors, weights: GramWeights): void {
     const length = shape[dimension]!
     if (factor !== undefined) {
       const device = factor.statistic.device
-      const matrix = device.tensor(unfolded, [blocks.length, length, size / length])
+      using matrix = device.tensor(unfolded, [blocks.length, length, size / length])
       gram(matrix, { side: 'left', ...weights, out: factor.statistic })
-      matrix.dispose()
     }
     unfolded = rotateModes(unfolded, blocks.length, length, size / length)
   })
