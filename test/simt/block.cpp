@@ -20,7 +20,8 @@ constexpr std::size_t stack_bytes = 128 * 1024, guard_bytes = 4096;
 std::size_t stagger(int thread) { return static_cast<std::size_t>(thread * 7 % 32) * 128; }
 
 bool is_same(const Site& a, const Site& b) {
-  return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
+  return a.line() == b.line() && a.column() == b.column() &&
+         (a.file_name() == b.file_name() || std::strcmp(a.file_name(), b.file_name()) == 0);
 }
 
 std::string text_of(const Site& site) {
@@ -37,7 +38,6 @@ Block::Block() : threads_(most_threads), warps_(most_threads / warp_size) {
   if (memory == MAP_FAILED) throw std::bad_alloc();
   stacks_ = static_cast<unsigned char*>(memory);
   for (int i = 0; i < most_threads; ++i) {
-    mprotect(stacks_ + static_cast<std::size_t>(i) * stack_bytes, guard_bytes, PROT_NONE);
     Thread& thread = threads_[static_cast<std::size_t>(i)];
     thread.index = i;
     thread.lane = i % warp_size;
@@ -64,6 +64,9 @@ std::string Block::run(const std::function<void()>& kernel, const LaunchShape& s
   is_shuffled_ = order != 0;
   random_ = order + static_cast<uint64_t>(index.x * 7919 + index.y * 104729 + index.z * 1299709);
   warp_count_ = (shape.threads + warp_size - 1) / warp_size;
+  for (; guarded_ < shape.threads; ++guarded_) {
+    mprotect(stacks_ + static_cast<std::size_t>(guarded_) * stack_bytes, guard_bytes, PROT_NONE);
+  }
   for (int i = 0; i < shape.threads; ++i) {
     Thread& thread = threads_[static_cast<std::size_t>(i)];
     thread.context = make_context(stacks_ + static_cast<std::size_t>(i) * stack_bytes, stack_bytes - stagger(i),

@@ -132,6 +132,7 @@ class Block {
   const LaunchShape* shape_ = nullptr;
   Grid index_;
   unsigned char* stacks_ = nullptr;
+  int guarded_ = 0;  // stacks with a page below that may not be touched
   std::vector<Thread> threads_;
   std::vector<Warp> warps_;
   int warp_count_ = 0;

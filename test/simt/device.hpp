@@ -2,6 +2,11 @@
 // in its comment, and checks what hardware leaves undefined.
 #pragma once
 
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
 #include "block.hpp"
 
 namespace kronroot::cuda {

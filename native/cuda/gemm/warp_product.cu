@@ -19,22 +19,27 @@ struct WarpTile {
       : a(arena.take<T>(warps * matrices * elements)), b(arena.take<T>(warps * matrices * elements)) {}
 };
 
-// Order x Order elements from (row, col) on, zeros where the operand ends or `count` is 0, by all lanes of the warp for
-// all of its matrices. `is_transposed`: element (row, col) goes to (col, row).
+// Order x Order elements from (row, col) on, zeros where the operand ends or there is no matrix, by all lanes of the
+// warp for one matrix after the other. `is_transposed`: element (row, col) goes to (col, row).
 template <typename T, int Order>
-__device__ __forceinline__ void load_square(Shared<T> to, const Product<T>& p, int64_t first, int64_t count, bool is_b,
-                                            bool is_transposed, int64_t row, int64_t col) {
+__device__ __forceinline__ void load_squares(Shared<T> to, const Product<T>& p, int64_t first, int64_t count, bool is_b,
+                                             bool is_transposed, int64_t row, int64_t col) {
   using Tile = WarpTile<T, Order>;
+  constexpr int lines = warp_size / Order;  // at a time
+  const int i = lane_index() / Order, j = lane_index() % Order;
+  for (int matrix = 0; matrix < Tile::matrices; ++matrix) {
+    const int64_t index = first + matrix < count ? first + matrix : first;
+    const ProductViews<T> views(p, index);
+    const MatrixView<const T>& from = is_b ? views.b : views.a;
+    const bool is_present = first + matrix < count && !views.is_skipped && col + j < from.cols;
+    const Shared<T> square = to + matrix * Tile::elements + (is_transposed ? j * Tile::stride : j);
+    const int64_t at = (row + i) * from.stride + col + j;
 #pragma unroll 4
-  for (int e = lane_index(); e < Tile::matrices * Order * Order; e += warp_size) {
-    const int matrix = e / (Order * Order), i = e / Order % Order, j = e % Order;
-    T x = 0;
-    if (first + matrix < count) {
-      const ProductViews<T> views(p, first + matrix);
-      const MatrixView<const T>& from = is_b ? views.b : views.a;
-      if (!views.is_skipped && row + i < from.rows && col + j < from.cols) x = from(row + i, col + j);
+    for (int line = 0; line < Order; line += lines) {
+      T x = 0;
+      if (is_present && row + i + line < from.rows) x = from.data[at + line * from.stride];
+      square[is_transposed ? i + line : (i + line) * Tile::stride] = x;
     }
-    to[matrix * Tile::elements + (is_transposed ? j * Tile::stride + i : i * Tile::stride + j)] = x;
   }
 }
 
@@ -55,9 +60,10 @@ __global__ void __launch_bounds__(128) multiply_in_warp(Product<T> p, int64_t co
 #pragma unroll
     for (int j = 0; j < 8; ++j) sums[i][j] = 0;
   }
+  if (first >= count) return;
   for (int64_t k = 0; k < depth; k += Order) {
-    load_square<T, Order>(a, p, first, count, false, !p.transpose_a, p.transpose_a ? k : 0, p.transpose_a ? 0 : k);
-    load_square<T, Order>(b, p, first, count, true, p.transpose_b, p.transpose_b ? 0 : k, p.transpose_b ? k : 0);
+    load_squares<T, Order>(a, p, first, count, false, !p.transpose_a, p.transpose_a ? k : 0, p.transpose_a ? 0 : k);
+    load_squares<T, Order>(b, p, first, count, true, p.transpose_b, p.transpose_b ? 0 : k, p.transpose_b ? k : 0);
     sync_warp();
     const int deep = depth - k < Order ? static_cast<int>(depth - k) : Order;
     for (int l = 0; l < deep; ++l) {
