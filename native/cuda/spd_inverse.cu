@@ -3,6 +3,7 @@
 #include "ops.hpp"
 #include "report_all.hpp"
 #include "spd/dispatch.hpp"
+#include "spd/lambda_max.hpp"
 #include "spd/large.hpp"
 
 namespace kronroot::cuda {
@@ -10,9 +11,9 @@ namespace {
 
 template <typename T>
 void enqueue(Op& op, const kr_spd_inverse_options& options, const kr_batch& a, const kr_batch& x, kr_report* reports) {
-  const SpdRidge ridge = ridge_of(options, nullptr);
   const BatchView<const T> input = view_of<const T>(a);
   const BatchView<T> output = view_of<T>(x);
+  const SpdRidge ridge = find_ridge(op, options, input);
   LaunchShape shape;
   if (a.rows <= most_in_parts) {
     choose_part(a.rows, [&]<int N>() {

@@ -6,7 +6,6 @@
 // total, which is rounded to nearest. So the error does not grow with k by truncation.
 #include "pair_product.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -273,18 +272,19 @@ __global__ void __launch_bounds__(Tile::threads) multiply_pair_tiles(PairProduct
   if (lane == 0) atomic_max(Global<uint32_t>(p.distance), matrix, distance);
 }
 
-__global__ void split_elements(BatchView<const float> from, PairBatch to, const float* factor, const int32_t* skip) {
-  const int64_t count = to.matrix_stride();
-  const int64_t threads = block_count() * block_threads();
-  for (int64_t e = block_index() * block_threads() + thread_index(); e < to.batch * count; e += threads) {
-    const int64_t b = e / count, i = e % count / to.stride, j = e % to.stride;
-    if (skip != nullptr && Global<const int32_t>(skip)[b] != 0) continue;
-    float x = j < to.order ? from[b](i, j) : 0;
-    if (factor != nullptr) x *= Global<const float>(factor)[b];
-    x *= power_of_two(to.exponent);
+// One warp a row.
+__global__ void split_rows(BatchView<const float> from, PairBatch to, const float* factor, const int32_t* skip) {
+  const int64_t row = block_index() * warp_count() + warp_index(), b = row / to.order;
+  if (b >= to.batch || (skip != nullptr && Global<const int32_t>(skip)[b] != 0)) return;
+  const MatrixView<const float> matrix = from[b];
+  const float scale = power_of_two(to.exponent);
+  const float own = factor == nullptr ? 1 : Global<const float>(factor)[b];
+  for (int64_t j = lane_index(); j < to.stride; j += warp_size) {
+    // The factor first: what it leaves is in range, times the scale.
+    const float x = j < to.order ? own * matrix(row % to.order, j) * scale : 0;
     const Half high = to_half(x);
-    to.high[e] = high;
-    to.low[e] = to_half(x - to_float(high));
+    to.high[row * to.stride + j] = high;
+    to.low[row * to.stride + j] = to_half(x - to_float(high));
   }
 }
 
@@ -326,10 +326,10 @@ PairBatch pair_scratch(Op& op, int64_t batch, int64_t order, double largest) {
 }
 
 void split(Op& op, const BatchView<const float>& from, const PairBatch& to, const float* factor, const int32_t* skip) {
-  constexpr int threads = 256;
-  constexpr int64_t most_blocks = 1 << 20;
-  const int64_t blocks = (to.batch * to.matrix_stride() + threads - 1) / threads;
-  launch<split_elements>(op, {.blocks = {std::min(blocks, most_blocks)}, .threads = threads}, from, to, factor, skip);
+  constexpr int warps = 4;
+  const int64_t rows = to.batch * to.order;
+  launch<split_rows>(op, {.blocks = {(rows + warps - 1) / warps}, .threads = warps * warp_size}, from, to, factor,
+                     skip);
 }
 
 // Large tiles from so many rows on, where there are so many of them for a multiprocessor; both have the same bits.

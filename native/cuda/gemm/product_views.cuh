@@ -15,7 +15,8 @@ struct ProductViews {
   bool is_skipped;
 
   __device__ __forceinline__ ProductViews(const Product<T>& p, int64_t index) {
-    const int64_t item = index / p.parts.count, part = index % p.parts.count;
+    const bool is_whole = p.parts.count == 1;  // divisions of 64 bits are slow
+    const int64_t item = is_whole ? index : index / p.parts.count, part = is_whole ? 0 : index % p.parts.count;
     a = p.a[item], b = p.b[item], c = p.c[item];
     a.data = a.data + part * p.parts.a_stride;
     b.data = b.data + part * p.parts.b_stride;

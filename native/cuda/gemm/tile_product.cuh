@@ -5,7 +5,7 @@
 // The sums of an element are the same, in the same order, whatever the size of the tile.
 #pragma once
 
-#include <algorithm>
+#include <cstdint>
 
 #include "../launch.hpp"
 #include "matrix_unit.cuh"

@@ -19,22 +19,52 @@ struct WarpTile {
       : a(arena.take<T>(warps * matrices * elements)), b(arena.take<T>(warps * matrices * elements)) {}
 };
 
-// Order x Order elements from (row, col) on, zeros where the operand ends or `count` is 0, by all lanes of the warp for
-// all of its matrices. `is_transposed`: element (row, col) goes to (col, row).
+// Order x Order elements from (row, col) on, zeros where the operand ends or there is no matrix, by all lanes of the
+// warp for one matrix after the other. `is_transposed`: element (row, col) goes to (col, row).
 template <typename T, int Order>
-__device__ __forceinline__ void load_square(Shared<T> to, const Product<T>& p, int64_t first, int64_t count, bool is_b,
-                                            bool is_transposed, int64_t row, int64_t col) {
+__device__ __forceinline__ void load_squares(Shared<T> to, const Product<T>& p, int64_t first, int64_t count, bool is_b,
+                                             bool is_transposed, int64_t row, int64_t col) {
   using Tile = WarpTile<T, Order>;
+  constexpr int lines = warp_size / Order;  // at a time
+  const int i = lane_index() / Order, j = lane_index() % Order;
+  for (int matrix = 0; matrix < Tile::matrices; ++matrix) {
+    const int64_t index = first + matrix < count ? first + matrix : first;
+    const ProductViews<T> views(p, index);
+    const MatrixView<const T>& from = is_b ? views.b : views.a;
+    const bool is_present = first + matrix < count && !views.is_skipped && col + j < from.cols;
+    const Shared<T> square = to + matrix * Tile::elements + (is_transposed ? j * Tile::stride : j);
+    const int64_t at = (row + i) * from.stride + col + j;
 #pragma unroll 4
-  for (int e = lane_index(); e < Tile::matrices * Order * Order; e += warp_size) {
-    const int matrix = e / (Order * Order), i = e / Order % Order, j = e % Order;
-    T x = 0;
-    if (first + matrix < count) {
-      const ProductViews<T> views(p, first + matrix);
-      const MatrixView<const T>& from = is_b ? views.b : views.a;
-      if (!views.is_skipped && row + i < from.rows && col + j < from.cols) x = from(row + i, col + j);
+    for (int line = 0; line < Order; line += lines) {
+      T x = 0;
+      if (is_present && row + i + line < from.rows) x = from.data[at + line * from.stride];
+      square[is_transposed ? i + line : (i + line) * Tile::stride] = x;
     }
-    to[matrix * Tile::elements + (is_transposed ? j * Tile::stride + i : i * Tile::stride + j)] = x;
+  }
+}
+
+// The sums of one matrix to C, by all lanes of the warp.
+template <typename T, int Order>
+__device__ __forceinline__ void store_square(Shared<T> sums, const Product<T>& p, int64_t index) {
+  constexpr int lines = warp_size / Order, stride = WarpTile<T, Order>::stride;
+  const ProductViews<T> views(p, index);
+  if (views.is_skipped) return;
+  const ProductOutput<T> output(p, views.c);
+  const MatrixView<T>& c = views.c;
+  const int j = lane_index() % Order;
+  // The values first: where C is symmetric its lower triangle has to be read before the upper one is written.
+  for (int i = lane_index() / Order; i < Order; i += lines) {
+    if (i >= c.rows || j >= c.cols || (p.symmetric && j > i)) continue;
+    const T sum = sums[i * stride + j];
+    const T x = output.value(sum, p.beta != 0 ? c(i, j) : 0, i == j);
+    sums[i * stride + j] = x;
+    if (p.symmetric) sums[j * stride + i] = x;
+  }
+  sync_warp();
+  for (int i = lane_index() / Order; i < Order; i += lines) {
+    if (i >= c.rows || j >= c.cols) continue;
+    const T x = sums[i * stride + j];
+    c(i, j) = x;
   }
 }
 
@@ -55,9 +85,10 @@ __global__ void __launch_bounds__(128) multiply_in_warp(Product<T> p, int64_t co
 #pragma unroll
     for (int j = 0; j < 8; ++j) sums[i][j] = 0;
   }
+  if (first >= count) return;
   for (int64_t k = 0; k < depth; k += Order) {
-    load_square<T, Order>(a, p, first, count, false, !p.transpose_a, p.transpose_a ? k : 0, p.transpose_a ? 0 : k);
-    load_square<T, Order>(b, p, first, count, true, p.transpose_b, p.transpose_b ? 0 : k, p.transpose_b ? k : 0);
+    load_squares<T, Order>(a, p, first, count, false, !p.transpose_a, p.transpose_a ? k : 0, p.transpose_a ? 0 : k);
+    load_squares<T, Order>(b, p, first, count, true, p.transpose_b, p.transpose_b ? 0 : k, p.transpose_b ? k : 0);
     sync_warp();
     const int deep = depth - k < Order ? static_cast<int>(depth - k) : Order;
     for (int l = 0; l < deep; ++l) {
@@ -74,14 +105,15 @@ __global__ void __launch_bounds__(128) multiply_in_warp(Product<T> p, int64_t co
     }
     sync_warp();
   }
-  if (first + matrix >= count) return;
-  const ProductViews<T> views(p, first + matrix);
-  if (views.is_skipped) return;
-  const ProductOutput<T> output(p, views.c);
+  // Through shared memory again: C is read and written along its lines too.
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
 #pragma unroll
-    for (int j = 0; j < 8; ++j) output.put(sums[i][j], row + i, col + j);
+    for (int j = 0; j < 8; ++j) a[matrix * Tile::elements + (row + i) * Tile::stride + col + j] = sums[i][j];
+  }
+  sync_warp();
+  for (int m = 0; m < Tile::matrices && first + m < count; ++m) {
+    store_square<T, Order>(a + m * Tile::elements, p, first + m);
   }
 }
 

@@ -198,7 +198,7 @@ __device__ void square_shared(const Triangle<T>& m, Shared<T> diagonal) {
       }
 #pragma unroll
       for (int r = 0; r < rows_at_once; ++r) {
-        if (i + r == j) diagonal[j] = sums[r];
+        if (i + r == j && j < n) diagonal[j] = sums[r];
         if (i + r < j && j < n) m.elements[m.at(i + r, j)] = sums[r];
       }
     }
