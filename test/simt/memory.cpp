@@ -65,6 +65,7 @@ bool Memory::give_back(void* address) {
 void Memory::make_invalid(void* address) {
   const std::lock_guard lock(mutex_);
   const auto found = allocations_.find(offset_of(address));
+  if (found == allocations_.end()) return;  // of a context that is gone
   const auto [offset, allocation] = *found;
   set_valid(offset, allocation.bytes, false);
   allocations_.erase(found);
@@ -76,6 +77,16 @@ void Memory::make_invalid(void* address) {
     waiting_bytes_ -= extent;
     free_extent(oldest, extent);
   }
+}
+
+void Memory::forget_all() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [offset, allocation] : allocations_) {
+    set_valid(offset, allocation.bytes, false);
+    free_extent(offset, allocation.extent);
+  }
+  allocations_.clear();
+  used_ = 0;
 }
 
 void Memory::free_extent(std::size_t offset, std::size_t extent) {

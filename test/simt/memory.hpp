@@ -36,6 +36,9 @@ class Memory {
   bool give_back(void* address);
   void make_invalid(void* address);
 
+  // A new context: nothing is allocated any more.
+  void forget_all();
+
   // The host's address of [address, address + bytes), or nullptr where that is not inside one live allocation.
   static unsigned char* resolve(const void* address, std::size_t bytes) {
     const std::uintptr_t offset =

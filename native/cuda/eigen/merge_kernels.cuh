@@ -299,9 +299,11 @@ template <typename T>
 __global__ void form_weights_of_merge(MergeLevel level, Global<T> weights) {
   const int64_t groups = (2 * level.half + warp_size - 1) / warp_size;
   const int64_t m = block_index() / groups;
+  const MergeCounts counts = Global<const MergeCounts>(level.counts)[m];
+  if (counts.kept + counts.deflated == 0) return;  // skipped: nothing says where its columns come from
   SharedArena arena;
-  form_weights(level, m, Global<const MergeCounts>(level.counts)[m],
-               static_cast<int>(block_index() % groups) * warp_size, weights, arena.take<double>(block_threads()));
+  form_weights(level, m, counts, static_cast<int>(block_index() % groups) * warp_size, weights,
+               arena.take<double>(block_threads()));
 }
 
 }  // namespace kronroot::cuda
