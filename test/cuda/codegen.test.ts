@@ -15,4 +15,22 @@ describe.skipIf(!hasNvcc)('machine code', () => {
     expect(count('tf32_product', opcodes.HMMA)).toBe(1)
     expect(count('double_product', opcodes.DMMA)).toBe(1)
   })
+
+  // Of the large tiles, a stage of the main loop: three products of parts, 64 x 32 of C a warp.
+  test.each([
+    ['pair_product', 'multiply_pair_tiles', 'Li128', opcodes.HMMA, 96],
+    ['tile_product_f32', 'multiply_tiles', 'Li128', opcodes.HMMA, 96],
+    ['tile_product_f64', 'multiply_tiles', 'Li128', opcodes.DMMA, 64],
+  ] as const)(
+    'sm_90a: %s multiplies on the matrix unit',
+    (file, kernel, tile, opcode, products) => {
+      const counts = [...instructionsOf(`native/cuda/gemm/${file}.cu`, '90a')]
+        .filter(([name]) => name.includes(kernel) && name.includes(tile))
+        .map(([, instructions]) => instructions.get(opcode) ?? 0)
+      expect(Math.max(...counts)).toBe(products)
+      // Of pairs, the high planes alone take a third.
+      expect(Math.min(...counts)).toBe(file === 'pair_product' ? products / 3 : products)
+    },
+    120_000,
+  )
 })

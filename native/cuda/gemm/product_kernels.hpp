@@ -15,7 +15,7 @@ enum class ProductKernel {
   tile_128,
 };
 
-// Measured on ... by bench/cuda/products.cpp.
+// From counting tiles and registers, not measured yet: bench/cuda/products.cu times every kernel.
 struct ProductCrossovers {
   // C and depth of what a warp takes.
   int64_t largest_in_warp = 32;

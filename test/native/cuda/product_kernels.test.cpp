@@ -247,6 +247,21 @@ TEST("multiply in tiles: parts below 2^-126 may be lost, no more") {
   }
 }
 
+TEST("multiply in tiles: a NaN with any bits makes NaN of its row, an infinity too, and of no other") {
+  Uniform random(7);
+  const Question q{.shape = {5, 6, 40}};
+  const float whole = Problem<float>(q, random).answer(ProductKernel::tile_64)(4, 0);
+  const uint32_t patterns[] = {0x7fffffff, 0xffffffff, 0x7f800001, 0x7f800000};
+  random = Uniform(7);
+  Problem<float> problem(q, random);
+  for (int64_t i = 0; i < 4; ++i) std::memcpy(&problem.a(i, 11 * i), &patterns[i], sizeof(float));
+  Batch<float> c = problem.answer(ProductKernel::tile_64);
+  for (int64_t j = 0; j < 6; ++j) {
+    for (int64_t i = 0; i < 4; ++i) EXPECT(c(i, j) != c(i, j));
+  }
+  EXPECT(c(4, 0) == whole);
+}
+
 TEST("choose_kernel: by shape, and by the number of tiles where the bits are the same") {
   const auto choice = [](int64_t m, int64_t n, int64_t k, int64_t batch) {
     const Product<float> product{.a = cuda::dense_view<const float>(nullptr, batch, m, k),
