@@ -7,7 +7,7 @@ import { Tensor } from '../tensor.js'
 import { PhaseClock, type PhaseTimes } from './clock.js'
 import { updateAll } from './elementwise.js'
 import { type GradientInput, orderGradients } from './gradients.js'
-import type { GroupOptions } from './group.js'
+import type { GroupOptions, GroupStep } from './group.js'
 import {
   type OptimizerOptions,
   type OptimizerPlan,
@@ -76,7 +76,10 @@ export class Optimizer<Value extends ParameterArray = Float32Array> {
    *   failed too often: no parameter has moved, but statistics have, so go on from a checkpoint.
    */
   step(gradients: GradientInput): void {
-    const steps = this.#groups.advance(orderGradients(this.parameters, gradients), this.#values)
+    this.#groups.advance(orderGradients(this.parameters, gradients), this.#values, (steps) => this.#apply(steps))
+  }
+
+  #apply(steps: readonly GroupStep[]): void {
     this.#clock.time('apply', () => {
       const moves = steps.flatMap(({ directions, lr, shrinkage }) =>
         directions.map((gradient) => gradient && { gradient, fromGradient: 1, lr, shrinkage }),

@@ -107,9 +107,13 @@ export class ParameterGroups {
 
   /**
    * Advances all rules by one step. Gradients (and values) are in the order of `parameters`; nothing of them is changed.
-   * The step counts when all groups have answered.
+   * The step counts when all groups have answered and `apply` has returned.
    */
-  advance(gradients: Gradients, values: readonly ParameterArray[] | undefined): readonly GroupStep[] {
+  advance(
+    gradients: Gradients,
+    values: readonly ParameterArray[] | undefined,
+    apply: (steps: readonly GroupStep[]) => void = () => {},
+  ): readonly GroupStep[] {
     this.#assertUsable()
     const finite = this.#withoutNonFinite(this.#onDevice(gradients))
     const step = this.#step + 1
@@ -120,6 +124,7 @@ export class ParameterGroups {
       first = last
       return answer
     })
+    apply(steps)
     this.#step = step
     return steps
   }
