@@ -52,7 +52,7 @@ copyFileSync(process.execPath, join(stage, 'node'))
 run('strip', [join(stage, 'node')])
 copyFileSync(addon, join(stage, 'build/Release/kronroot.node'))
 copyFileSync(plugin, join(stage, 'plugins/libkronroot_cuda.so'))
-for (const file of ['package.json', 'vitest.config.ts', 'tsconfig.json', 'lib', 'dist', 'bench/gpu']) {
+for (const file of ['package.json', 'binding.gyp', 'vitest.config.ts', 'tsconfig.json', 'lib', 'dist', 'bench/gpu']) {
   if (existsSync(join(root, file))) cpSync(join(root, file), join(stage, file), { recursive: true })
 }
 cpSync(join(root, 'test'), join(stage, 'test'), {
@@ -72,7 +72,8 @@ function take(name) {
 }
 take('vitest')
 
-// The C++ tests of the backend, with the plugin in the emulator's place. Those that steer the emulator stay here.
+// The C++ tests of the backend, with the plugin in the emulator's place. Those that steer the emulator or hold
+// kernels of their own stay here.
 const { variables } = JSON.parse(readFileSync(join(root, 'native/sources.gypi'), 'utf8'))
 const flags = ['-std=c++20', '-O2', '-ffp-contract=fast', '-march=x86-64-v2', '-fvisibility=hidden', '-pthread', '-I.']
 const objects = []
@@ -85,7 +86,9 @@ for (const source of [...variables.core_sources, ...variables.reference_sources]
 inParallel(jobs)
 const tests = readdirSync(join(root, 'test/native/cuda'))
   .filter((file) => file.endsWith('.test.cpp'))
-  .filter((file) => !/test\/simt\/|<simt\//.test(readFileSync(join(root, 'test/native/cuda', file), 'utf8')))
+  .filter(
+    (file) => !/["<](test\/simt|simt|native\/cuda)\//.test(readFileSync(join(root, 'test/native/cuda', file), 'utf8')),
+  )
 const cudaHeaders = existsSync('/usr/local/cuda/include') ? '/usr/local/cuda/include' : cudaInclude()
 inParallel(
   tests.map((file) => [
@@ -118,7 +121,7 @@ function inParallel(commands) {
 copyFileSync(join(root, 'bench/gpu/run.sh'), join(folder, 'run.sh'))
 chmodSync(join(folder, 'run.sh'), 0o755)
 run('tar', ['-C', stage, '-cf', join(folder, 'kronroot-gpu.tar'), '.'])
-run('xz', ['-T0', '-6', join(folder, 'kronroot-gpu.tar')])
+run('xz', ['-T0', '-3', join(folder, 'kronroot-gpu.tar')])
 for (const object of objects) rmSync(object)
 rmSync(stage, { recursive: true })
 const bytes = readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 
 const check = process.argv.includes('--check')
-const sources = ['native', 'test/native', 'bench/peers/native']
+const sources = ['native', 'test/native', 'test/simt', 'bench/peers/native']
   .flatMap((folder) => readdirSync(folder, { recursive: true }).map((file) => `${folder}/${file}`))
   .filter((file) => /\.(c|cpp|h|hpp|inl|cu|cuh)$/.test(file))
 const { status, error } = spawnSync('clang-format', [...(check ? ['--dry-run', '--Werror'] : ['-i']), ...sources], {

@@ -42,7 +42,7 @@ if (values.part !== 'conformance') {
   }
 }
 if (values.part !== 'native') {
-  const files = positionals.length > 0 ? positionals : ['test/conformance', 'test/cuda']
+  const files = positionals.length > 0 ? positionals : ['test/conformance', 'test/cuda', 'test/optim/device']
   count('scripts/test.mjs', files, {
     KRONROOT_TEST_DEVICE: 'cuda',
     KRONROOT_CUDA_PLUGIN: plugin,

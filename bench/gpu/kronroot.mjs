@@ -100,7 +100,7 @@ for (const [size, batch] of Object.entries(sizes)) {
   const first = host.tensor(Float64Array.from(matrices.subarray(0, start)), [few, n, n])
   const ridge = { absolute: 0.5e-4 }
   const out = device.empty([batch, n, n])
-  const values = device.empty([batch, n, 1])
+  const values = device.empty([batch, n])
 
   const exactValues = eigh(first, { vectors: false }).values.data()
   await race(

@@ -1,5 +1,6 @@
 import type { Device } from '../device.js'
 import type { UpdateArray } from '../linalg/elementwise-update.js'
+import { disposeArrays, type ParameterArray, zeros } from '../precondition/arrays.js'
 import { elements } from '../precondition/plan.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { elementwisePlan } from './describe.js'
@@ -22,11 +23,11 @@ export interface DiagonalMoments {
 interface DiagonalParameter {
   readonly spec: ParameterSpec
   /** Undefined without beta1. */
-  readonly first: Float32Array | undefined
-  readonly second: Float32Array
+  readonly first: ParameterArray | undefined
+  readonly second: ParameterArray
   /** What is left of the zero start values: the products of all beta1 and of all beta2 so far. */
   readonly startWeights: Float64Array
-  readonly direction: Float32Array
+  readonly direction: ParameterArray
 }
 
 /** State of a rule that divides by the root of a running second moment. */
@@ -54,10 +55,10 @@ export function diagonalRule(moments: DiagonalMoments): Rule<DiagonalState> {
         const size = elements(spec.shape)
         return {
           spec,
-          first: beta1 === undefined ? undefined : new Float32Array(size),
-          second: new Float32Array(size),
+          first: beta1 === undefined ? undefined : zeros(device, size),
+          second: zeros(device, size),
           startWeights: new Float64Array([1, 1]),
-          direction: new Float32Array(size),
+          direction: zeros(device, size),
         }
       }),
     }),
@@ -82,7 +83,8 @@ export function diagonalRule(moments: DiagonalMoments): Rule<DiagonalState> {
         ...(beta1 === undefined && beta2 === 'sum' ? [] : [arraySlot(`${spec.name}/startWeights`, startWeights)]),
       ]),
     report: () => [],
-    dispose: () => {},
+    dispose: ({ parameters }) =>
+      disposeArrays(parameters.flatMap(({ first, second, direction }) => [first, second, direction])),
   }
 }
 
@@ -90,7 +92,7 @@ export function diagonalRule(moments: DiagonalMoments): Rule<DiagonalState> {
 function entryOf(
   { beta1, beta2, isSecondCorrected, epsilon }: DiagonalMoments,
   { first, second, startWeights, direction }: DiagonalParameter,
-  gradient: Float32Array,
+  gradient: ParameterArray,
   step: number,
 ): UpdateArray {
   let fromFirst: Partial<UpdateArray> = { fromGradient: 1 }

@@ -1,4 +1,5 @@
 import type { Device } from '../device.js'
+import { disposeArrays, type ParameterArray, zeros } from '../precondition/arrays.js'
 import { elements } from '../precondition/plan.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { hyperparameter } from '../schedule/validate.js'
@@ -8,8 +9,8 @@ import { arraySlot, type Slot } from './slots.js'
 
 interface FilteredParameter {
   readonly name: string
-  readonly average: Float32Array
-  readonly output: Float32Array
+  readonly average: ParameterArray
+  readonly output: ParameterArray
   /** Product of all beta1 so far: what is left of the zero start value. */
   readonly startWeight: Float64Array
 }
@@ -25,6 +26,7 @@ export interface GradientFilter {
   init(parameters: readonly ParameterSpec[], device: Device): FilterState
   update(gradients: Gradients, state: FilterState, step: number): Gradients
   slots(state: FilterState): readonly Slot[]
+  dispose(state: FilterState): void
 }
 
 /**
@@ -44,6 +46,7 @@ export function gradientFilter(owner: string, beta1: Schedule, beta3: Schedule, 
       init: (_, device) => ({ device, parameters: [] }),
       update: (gradients) => gradients,
       slots: () => [],
+      dispose: () => {},
     }
   }
   return {
@@ -51,8 +54,8 @@ export function gradientFilter(owner: string, beta1: Schedule, beta3: Schedule, 
       device,
       parameters: parameters.map(({ name, shape }) => ({
         name,
-        average: new Float32Array(elements(shape)),
-        output: new Float32Array(elements(shape)),
+        average: zeros(device, elements(shape)),
+        output: zeros(device, elements(shape)),
         startWeight: new Float64Array([1]),
       })),
     }),
@@ -91,5 +94,6 @@ export function gradientFilter(owner: string, beta1: Schedule, beta3: Schedule, 
         arraySlot(`${parameter.name}/average`, parameter.average),
         arraySlot(`${parameter.name}/averageStartWeight`, parameter.startWeight),
       ]),
+    dispose: ({ parameters }) => disposeArrays(parameters.flatMap(({ average, output }) => [average, output])),
   }
 }

@@ -1,8 +1,10 @@
 import { KronrootError, shown } from '../errors.js'
+import { lengthOf, type ParameterArray } from '../precondition/arrays.js'
+import { Tensor } from '../tensor.js'
 import type { Gradients } from './rule.js'
 
-/** A gradient as `Optimizer.step` takes it; null or undefined leaves the parameter alone in this step. */
-export type Gradient = Float32Array | null | undefined
+/** A gradient as `Optimizer.step` takes it, a tensor of its device, too; null or undefined leaves the parameter alone. */
+export type Gradient = ParameterArray | null | undefined
 
 /** Gradients in the order of all parameters, or by name. */
 export type GradientInput = readonly Gradient[] | ReadonlyMap<string, Gradient> | Readonly<Record<string, Gradient>>
@@ -10,7 +12,7 @@ export type GradientInput = readonly Gradient[] | ReadonlyMap<string, Gradient> 
 /** A parameter as far as its gradient must fit it. */
 export interface GradientTarget {
   readonly name: string
-  readonly value: Float32Array
+  readonly value: ParameterArray
 }
 
 /**
@@ -51,8 +53,9 @@ function fromNames(targets: readonly GradientTarget[], input: GradientInput, pro
 }
 
 function misfit({ name, value }: GradientTarget, gradient: unknown): string | undefined {
-  if (!(gradient instanceof Float32Array))
-    return `gradient of ${name} must be a Float32Array or null, got ${shown(gradient)}`
-  if (gradient.length === value.length) return undefined
-  return `gradient of ${name} has ${gradient.length} elements, its parameter ${value.length}`
+  if (!(gradient instanceof Float32Array || (Tensor.isTensor(gradient) && gradient.dtype === 'f32'))) {
+    return `gradient of ${name} must be a Float32Array, an f32 tensor or null, got ${shown(gradient)}`
+  }
+  if (lengthOf(gradient) === lengthOf(value)) return undefined
+  return `gradient of ${name} has ${lengthOf(gradient)} elements, its parameter ${lengthOf(value)}`
 }

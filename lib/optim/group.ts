@@ -1,4 +1,5 @@
 import type { Device } from '../device.js'
+import { allOrNothing, disposeArrays, lengthOf, type ParameterArray, zeros } from '../precondition/arrays.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { hyperparameter, optionError } from '../schedule/validate.js'
 import type { PhaseClock } from './clock.js'
@@ -30,7 +31,7 @@ export class ParameterGroup {
   readonly #lr: (step: number) => number
   readonly #decay: WeightDecay
   /** Gradients with the L2 term; made when that mode first asks for them. */
-  readonly #regularized: (Float32Array | undefined)[] = []
+  readonly #regularized: (ParameterArray | undefined)[] = []
 
   /** @param owner what error messages call the group. */
   constructor(owner: string, device: Device, parameters: readonly ParameterSpec[], options: GroupOptions) {
@@ -43,7 +44,7 @@ export class ParameterGroup {
     this.#lr = hyperparameter(owner, 'lr', lr, { min: 0 })
     this.#decay = weightDecayOf(owner, options, lr)
     this.#device = device
-    this.#state = rule.init(parameters, device)
+    this.#state = allOrNothing(() => rule.init(parameters, device))
   }
 
   /** Whether the values of the parameters are needed for the weight decay. */
@@ -54,7 +55,7 @@ export class ParameterGroup {
   /** Advances the state of the rule by one step. The values are read only. */
   advance(
     gradients: Gradients,
-    values: readonly Float32Array[] | undefined,
+    values: readonly ParameterArray[] | undefined,
     step: number,
     clock: PhaseClock,
   ): GroupStep {
@@ -80,13 +81,14 @@ export class ParameterGroup {
 
   dispose(): void {
     this.rule.dispose(this.#state)
+    disposeArrays(this.#regularized)
   }
 
-  #addL2(gradients: Gradients, values: readonly Float32Array[], rate: number): Gradients {
+  #addL2(gradients: Gradients, values: readonly ParameterArray[], rate: number): Gradients {
     if (rate === 0) return gradients
     const entries = gradients.map((gradient, index) => {
       if (gradient === null) return null
-      const direction = this.#regularized[index] ?? new Float32Array(gradient.length)
+      const direction = this.#regularized[index] ?? zeros(this.#device, lengthOf(gradient))
       this.#regularized[index] = direction
       return { gradient, m: values[index], direction, fromGradient: 1, fromM: rate }
     })

@@ -1,4 +1,5 @@
 import type { Device } from '../device.js'
+import { disposeArrays, type ParameterArray, zeros } from '../precondition/arrays.js'
 import { elements } from '../precondition/plan.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { boolean, hyperparameter, optionError } from '../schedule/validate.js'
@@ -8,8 +9,8 @@ import { arraySlot, type Slot } from './slots.js'
 
 interface BallParameter {
   readonly name: string
-  readonly buffer: Float32Array
-  readonly output: Float32Array | undefined
+  readonly buffer: ParameterArray
+  readonly output: ParameterArray | undefined
 }
 
 /** State of a {@link HeavyBall}. */
@@ -23,6 +24,7 @@ export interface HeavyBall {
   init(parameters: readonly ParameterSpec[], device: Device): HeavyBallState
   update(directions: Gradients, state: HeavyBallState, step: number): Gradients
   slots(state: HeavyBallState): readonly Slot[]
+  dispose(state: HeavyBallState): void
 }
 
 /**
@@ -41,8 +43,8 @@ export function heavyBall(owner: string, momentum: Schedule, nesterov: boolean):
       device,
       parameters: parameters.map(({ name, shape }) => ({
         name,
-        buffer: new Float32Array(elements(shape)),
-        output: nesterov ? new Float32Array(elements(shape)) : undefined,
+        buffer: zeros(device, elements(shape)),
+        output: nesterov ? zeros(device, elements(shape)) : undefined,
       })),
     }),
     update: (directions, { device, parameters }, step) => {
@@ -56,5 +58,6 @@ export function heavyBall(owner: string, momentum: Schedule, nesterov: boolean):
       return parameters.map(({ buffer, output }, index) => (directions[index] ? (output ?? buffer) : null))
     },
     slots: ({ parameters }) => parameters.map(({ name, buffer }) => arraySlot(`${name}/momentum`, buffer)),
+    dispose: ({ parameters }) => disposeArrays(parameters.flatMap(({ buffer, output }) => [buffer, output])),
   }
 }

@@ -1,11 +1,20 @@
 import type { Device } from '../device.js'
 import { checkFields, KronrootError } from '../errors.js'
 import { type CoefficientTable, type OrthogonalizeOptions, orthogonalize } from '../linalg/orthogonalize.js'
+import {
+  copyAll,
+  disposeArrays,
+  held,
+  keepsArrays,
+  type ParameterArray,
+  withViews,
+  zeros,
+} from '../precondition/arrays.js'
 import { elements } from '../precondition/plan.js'
 import { FailureLedger, raiseWhereExhausted } from '../precondition/recovery.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { boolean, hyperparameter, numberIn, oneOf, optionError } from '../schedule/validate.js'
-import type { Tensor } from '../tensor.js'
+import { Tensor } from '../tensor.js'
 import { countElements } from './describe.js'
 import { updateAll } from './elementwise.js'
 import type { Gradients, ParameterSpec, Rule, RuleContext, RulePlan } from './rule.js'
@@ -41,8 +50,8 @@ export interface MuonOptions {
 
 interface MuonParameter {
   readonly spec: ParameterSpec
-  readonly momentum: Float32Array
-  readonly direction: Float32Array
+  readonly momentum: ParameterArray
+  readonly direction: ParameterArray
   /** Factor of the update. */
   readonly factor: number
 }
@@ -53,7 +62,8 @@ interface MuonBucket {
   readonly columns: number
   /** Indices of the parameters. */
   readonly members: readonly number[]
-  readonly stack: Float32Array
+  /** On the host; undefined where matrices go straight to `input` and come from `output`. */
+  readonly stack: Float32Array | undefined
   readonly input: Tensor
   readonly output: Tensor
   readonly ledger: FailureLedger
@@ -135,6 +145,7 @@ export function muon(options: MuonOptions = {}): Rule<MuonState> {
     report: (state) =>
       state.buckets.map(({ rows, columns, ledger }) => ({ factor: `${rows}x${columns}`, ...ledger.summary() })),
     dispose: (state) => {
+      disposeArrays(state.parameters.flatMap(({ momentum: average, direction }) => [average, direction]))
       for (const { input, output } of state.buckets) {
         input.dispose()
         output.dispose()
@@ -207,7 +218,7 @@ function createState(
       const [rows, columns] = shapes[index]!
       const factor = outputs === 'first' ? scaleOf(rows, columns) : scaleOf(columns, rows)
       const size = rows * columns
-      return { spec, momentum: new Float32Array(size), direction: new Float32Array(size), factor }
+      return { spec, momentum: zeros(device, size), direction: zeros(device, size), factor }
     }),
     buckets: [...members.values()].map((indices) => {
       const [rows, columns] = shapes[indices[0]!]!
@@ -216,9 +227,9 @@ function createState(
         rows,
         columns,
         members: indices,
-        stack: new Float32Array(indices.length * rows * columns),
-        input: device.empty(shape, { dtype: 'f32' }),
-        output: device.empty(shape, { dtype: 'f32' }),
+        stack: keepsArrays(device) ? undefined : new Float32Array(indices.length * rows * columns),
+        input: held(device.empty(shape, { dtype: 'f32' })),
+        output: held(device.empty(shape, { dtype: 'f32' })),
         ledger: new FailureLedger(
           indices.map((index) => specs[index]!.name),
           toleratedFailures,
@@ -245,7 +256,7 @@ function orthogonalizeAll(
   iteration: OrthogonalizeOptions,
   { clock }: RuleContext,
 ): Gradients {
-  const directions: (Float32Array | null)[] = filtered.map((source, index) =>
+  const directions: (ParameterArray | null)[] = filtered.map((source, index) =>
     source === null ? null : state.parameters[index]!.direction,
   )
   clock.time('apply', () => {
@@ -264,33 +275,48 @@ function orthogonalizeAll(
 
 /** One native call for a stack; returns the parameters that got no answer. Absent ones are zero in the stack. */
 function orthogonalizeBucket(
-  { members, stack, rows, columns, input, output, ledger }: MuonBucket,
+  bucket: MuonBucket,
   filtered: Gradients,
   iteration: OrthogonalizeOptions,
 ): readonly number[] {
-  const size = rows * columns
-  members.forEach((parameter, index) => {
-    const source = filtered[parameter]
-    if (source) stack.set(source, index * size)
-    else stack.fill(0, index * size, (index + 1) * size)
-  })
-  input.write(stack)
+  const { members, stack, input, output, ledger } = bucket
+  stackAll(bucket, filtered)
   const { report } = orthogonalize(input, { ...iteration, out: output })
-  output.read(stack)
+  if (stack !== undefined) output.read(stack)
   return ledger.record(report, (index) => filtered[members[index]!] !== null).map((index) => members[index]!)
+}
+
+/** Matrices into the stack of a bucket, zeros for those that are absent. */
+function stackAll({ members, stack, rows, columns, input }: MuonBucket, filtered: Gradients): void {
+  const size = rows * columns
+  withViews((views) => {
+    const copies = members.flatMap((parameter, index) => {
+      const from = filtered[parameter]
+      const to = views.of(stack ?? input, index * size, size)
+      if (from && stack === undefined) return [{ from, to }]
+      if (from) (to as Float32Array).set(from as Float32Array)
+      else if (Tensor.isTensor(to)) to.write(new Float32Array(size))
+      else to.fill(0)
+      return []
+    })
+    copyAll(input.device, copies)
+  })
+  if (stack !== undefined) input.write(stack)
 }
 
 /** Directions out of the stacks, times their factors. */
 function unstackAll({ device, buckets, parameters }: MuonState, directions: Gradients): void {
-  const entries = buckets.flatMap(({ members, stack, rows, columns }) => {
-    const size = rows * columns
-    return members.map((parameter, index) => {
-      const direction = directions[parameter]
-      const gradient = stack.subarray(index * size, (index + 1) * size)
-      return direction ? { gradient, direction, fromGradient: parameters[parameter]!.factor } : null
+  withViews((views) => {
+    const copies = buckets.flatMap(({ members, stack, rows, columns, output }) => {
+      const size = rows * columns
+      return members.flatMap((parameter, index) => {
+        const to = directions[parameter]
+        const from = views.of(stack ?? output, index * size, size)
+        return to ? [{ from, to, factor: parameters[parameter]!.factor }] : []
+      })
     })
+    copyAll(device, copies)
   })
-  updateAll(device, 'combine', entries)
 }
 
 /** Iterations assumed in FLOP counts where the caller leaves the number to the table. */
@@ -310,7 +336,7 @@ function describeMuon(state: MuonState, options: MuonOptions): RulePlan {
       kernels: [`orthogonalize (${options.method ?? 'newton-schulz'})`],
     })),
     // Momentum and direction, the host stack, and the stack going into and coming out of the native call.
-    bytes: 4 * (2 * total + 3 * state.buckets.reduce((sum, { stack }) => sum + stack.length, 0)),
+    bytes: 4 * (2 * total + 3 * state.buckets.reduce((sum, { input }) => sum + input.size, 0)),
     // A Newton-Schulz step on m x n, m <= n: Gram matrix and product 4 m^2 n, square 2 m^3.
     flopsPerStep: state.buckets.reduce((sum, { rows, columns, members }) => {
       const [m, n] = rows < columns ? [rows, columns] : [columns, rows]

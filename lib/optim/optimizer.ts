@@ -1,7 +1,9 @@
 import type { Device } from '../device.js'
 import { checkFields, KronrootError } from '../errors.js'
+import { keepsArrays, lengthOf, type ParameterArray } from '../precondition/arrays.js'
 import { elements } from '../precondition/plan.js'
 import { optionError } from '../schedule/validate.js'
+import { Tensor } from '../tensor.js'
 import { PhaseClock, type PhaseTimes } from './clock.js'
 import { updateAll } from './elementwise.js'
 import { type GradientInput, orderGradients } from './gradients.js'
@@ -15,14 +17,14 @@ import {
 } from './parameter-groups.js'
 import type { ParameterSpec } from './rule.js'
 
-/** A parameter: its values are updated in place. Row-major fp32. */
-export interface Parameter extends ParameterSpec {
-  readonly value: Float32Array
+/** A parameter: its values are updated in place. Row-major fp32; on a cuda device also a tensor of it. */
+export interface Parameter<Value extends ParameterArray = Float32Array> extends ParameterSpec {
+  readonly value: Value
 }
 
 /** Parameters that share a rule, a learning rate and a weight decay. */
-export interface ParameterGroupOptions extends GroupOptions {
-  readonly params: readonly Parameter[]
+export interface ParameterGroupOptions<Value extends ParameterArray = Float32Array> extends GroupOptions {
+  readonly params: readonly Parameter<Value>[]
 }
 
 /**
@@ -38,18 +40,21 @@ export interface ParameterGroupOptions extends GroupOptions {
  *       { params: biases, rule: adamw(), lr: 1e-3 },
  *     ])
  *     optimizer.step(gradients)
+ *
+ * On a `cuda` device factors, roots, moments and directions stay on the GPU; a step moves gradients in and values out, and
+ * neither where both are tensors of the device. State dictionaries are those of the CPU: a run may move between devices.
  */
-export class Optimizer {
+export class Optimizer<Value extends ParameterArray = Float32Array> {
   /** All parameters, in the order in which `step` takes gradients. */
-  readonly parameters: readonly Parameter[]
+  readonly parameters: readonly Parameter<Value>[]
   readonly #device: Device
-  readonly #values: readonly Float32Array[]
+  readonly #values: readonly ParameterArray[]
   readonly #groups: ParameterGroups
   readonly #clock = new PhaseClock()
 
   /** Throws ERR_OPTION and ERR_SHAPE with the name of the group, field or parameter that is wrong. */
-  constructor(device: Device, groups: readonly ParameterGroupOptions[], options: OptimizerOptions = {}) {
-    checkGroups(groups)
+  constructor(device: Device, groups: readonly ParameterGroupOptions<Value>[], options: OptimizerOptions = {}) {
+    checkGroups(device, groups)
     this.parameters = groups.flatMap(({ params }) => params)
     this.#device = device
     this.#values = this.parameters.map(({ value }) => value)
@@ -65,7 +70,7 @@ export class Optimizer {
   /**
    * One step: updates the values of all parameters that have a gradient.
    *
-   * @param gradients one Float32Array a parameter, in the order of `parameters` or by name; null leaves a parameter,
+   * @param gradients one Float32Array a parameter (on `cuda` also an f32 tensor of the device), in the order of `parameters` or by name; null leaves a parameter,
    *   its state and its counters alone.
    * @throws ERR_SHAPE for missing, unknown or misfitting gradients, with nothing changed; ERR_NOT_CONVERGED when a factor
    *   failed too often: no parameter has moved, but statistics have, so go on from a checkpoint.
@@ -125,29 +130,38 @@ export class Optimizer {
 
 const GROUP_KEYS = ['params', 'rule', 'lr', 'weightDecay', 'weightDecayMode', 'peakLr']
 
-function checkGroups(groups: readonly ParameterGroupOptions[]): void {
+function checkGroups(device: Device, groups: readonly ParameterGroupOptions<ParameterArray>[]): void {
   if (!Array.isArray(groups)) throw optionError('Optimizer', 'groups', groups, 'a list of { params, rule, lr }')
   const names = new Set<string>()
-  groups.forEach((options: ParameterGroupOptions, index) => {
+  groups.forEach((options: ParameterGroupOptions<ParameterArray>, index) => {
     const owner = `group ${index}`
     const { params } = options
     checkFields(owner, options, GROUP_KEYS)
     if (!Array.isArray(params)) throw optionError(owner, 'params', params, 'a list of parameters')
-    for (const parameter of params) checkParameter(owner, parameter, names)
+    for (const parameter of params) checkParameter(owner, device, parameter, names)
   })
 }
 
-function checkParameter(owner: string, { name, shape, value }: Parameter, names: Set<string>): void {
+function checkParameter(
+  owner: string,
+  device: Device,
+  { name, shape, value }: Parameter<ParameterArray>,
+  names: Set<string>,
+): void {
   if (typeof name !== 'string' || name === '') throw optionError(owner, 'params[].name', name, 'a non-empty string')
   if (names.has(name)) throw optionError(owner, 'params[].name', name, 'a name that no other parameter has')
   names.add(name)
-  if (!(value instanceof Float32Array)) throw optionError(owner, `${name}.value`, value, 'a Float32Array')
+  const isTensor = Tensor.isTensor(value) && value.device === device && value.dtype === 'f32' && keepsArrays(device)
+  if (!(value instanceof Float32Array || isTensor)) {
+    const allowed = keepsArrays(device) ? 'a Float32Array or an f32 tensor of the device' : 'a Float32Array'
+    throw optionError(owner, `${name}.value`, value, allowed)
+  }
   const isShape = Array.isArray(shape) && shape.every((dimension) => Number.isInteger(dimension) && dimension >= 0)
   if (!isShape) throw optionError(owner, `${name}.shape`, shape, 'a list of integers >= 0')
-  if (elements(shape) !== value.length) {
+  if (elements(shape) !== lengthOf(value)) {
     throw new KronrootError(
       'ERR_SHAPE',
-      `${owner}: ${name} has shape [${shape.join(', ')}], ${elements(shape)} elements, but a value of ${value.length}`,
+      `${owner}: ${name} has shape [${shape.join(', ')}], ${elements(shape)} elements, but a value of ${lengthOf(value)}`,
     )
   }
 }

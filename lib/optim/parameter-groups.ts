@@ -1,6 +1,8 @@
 import type { Device } from '../device.js'
 import { checkFields, KronrootError, shown } from '../errors.js'
+import { disposeArrays, keepsArrays, lengthOf, onHost, type ParameterArray } from '../precondition/arrays.js'
 import { oneOf } from '../schedule/validate.js'
+import { Tensor } from '../tensor.js'
 import { PhaseClock, type PhaseTimes } from './clock.js'
 import { planText } from './describe.js'
 import { finiteOnly } from './elementwise.js'
@@ -63,6 +65,8 @@ export class ParameterGroups {
   readonly #clock: PhaseClock
   readonly #throwsOnNonFinite: boolean
   readonly #nonFinite: Map<string, number> = new Map()
+  /** Gradients from JavaScript's memory, on a device with memory of its own. */
+  readonly #received: (Tensor | undefined)[] = []
   #step = 0
   #isDisposed = false
 
@@ -105,9 +109,9 @@ export class ParameterGroups {
    * Advances all rules by one step. Gradients (and values) are in the order of `parameters`; nothing of them is changed.
    * The step counts when all groups have answered.
    */
-  advance(gradients: Gradients, values: readonly Float32Array[] | undefined): readonly GroupStep[] {
+  advance(gradients: Gradients, values: readonly ParameterArray[] | undefined): readonly GroupStep[] {
     this.#assertUsable()
-    const finite = this.#withoutNonFinite(gradients)
+    const finite = this.#withoutNonFinite(this.#onDevice(gradients))
     const step = this.#step + 1
     let first = 0
     const steps = this.#groups.map((group) => {
@@ -174,6 +178,7 @@ export class ParameterGroups {
     if (this.#isDisposed) return
     this.#isDisposed = true
     for (const group of this.#groups) group.dispose()
+    disposeArrays(this.#received)
   }
 
   #slots(): readonly Slot[] {
@@ -182,6 +187,18 @@ export class ParameterGroups {
 
   #assertUsable(): void {
     if (this.#isDisposed) throw new KronrootError('ERR_DISPOSED', 'the optimizer was disposed')
+  }
+
+  /** Moves gradients to where the step works, once. */
+  #onDevice(gradients: Gradients): Gradients {
+    if (!keepsArrays(this.device)) return gradients.map((gradient) => gradient && onHost(gradient))
+    return gradients.map((gradient, index) => {
+      if (gradient === null || Tensor.isTensor(gradient)) return gradient
+      const received = this.#received[index] ?? this.device.empty([lengthOf(gradient)])
+      this.#received[index] = received
+      received.write(gradient)
+      return received
+    })
   }
 
   #withoutNonFinite(gradients: Gradients): Gradients {

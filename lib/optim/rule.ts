@@ -1,13 +1,15 @@
 import type { Device } from '../device.js'
+import type { ParameterArray } from '../precondition/arrays.js'
 import type { ParameterSpec } from '../precondition/plan.js'
 import type { SolveSummary } from '../precondition/recovery.js'
 import type { PhaseClock } from './clock.js'
 import type { Slot } from './slots.js'
 
+export type { ParameterArray } from '../precondition/arrays.js'
 export type { ParameterSpec } from '../precondition/plan.js'
 
 /** One array a parameter, row-major fp32; null where a parameter has no gradient in this step. */
-export type Gradients = readonly (Float32Array | null)[]
+export type Gradients = readonly (ParameterArray | null)[]
 
 /** What a rule is told at a step. */
 export interface RuleContext {
@@ -16,7 +18,7 @@ export interface RuleContext {
   /** Learning rate of this step. */
   readonly lr: number
   /** Values of the parameters before the step, for rules that look at them. Not to be changed. */
-  readonly parameters?: readonly Float32Array[]
+  readonly parameters?: readonly ParameterArray[]
   readonly clock: PhaseClock
 }
 

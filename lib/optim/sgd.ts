@@ -1,5 +1,6 @@
 import type { Device } from '../device.js'
 import { checkFields } from '../errors.js'
+import { disposeArrays, type ParameterArray, zeros } from '../precondition/arrays.js'
 import { elements } from '../precondition/plan.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { boolean, hyperparameter, optionError } from '../schedule/validate.js'
@@ -20,10 +21,10 @@ export interface SgdOptions {
 
 interface SgdParameter {
   readonly spec: ParameterSpec
-  readonly buffer: Float32Array | undefined
+  readonly buffer: ParameterArray | undefined
   /** 1 once the buffer holds a gradient. */
   readonly started: Uint8Array
-  readonly direction: Float32Array | undefined
+  readonly direction: ParameterArray | undefined
 }
 
 /** State of {@link sgd}. */
@@ -59,9 +60,9 @@ export function sgd(options: SgdOptions = {}): Rule<SgdState> {
         const size = elements(spec.shape)
         return {
           spec,
-          buffer: hasBuffer ? new Float32Array(size) : undefined,
+          buffer: hasBuffer ? zeros(device, size) : undefined,
           started: new Uint8Array(1),
-          direction: nesterov ? new Float32Array(size) : undefined,
+          direction: nesterov ? zeros(device, size) : undefined,
         }
       }),
     }),
@@ -94,6 +95,6 @@ export function sgd(options: SgdOptions = {}): Rule<SgdState> {
           : [arraySlot(`${spec.name}/buffer`, buffer), arraySlot(`${spec.name}/started`, started)],
       ),
     report: () => [],
-    dispose: () => {},
+    dispose: ({ parameters }) => disposeArrays(parameters.flatMap(({ buffer, direction }) => [buffer, direction])),
   }
 }

@@ -1,5 +1,6 @@
 import type { Device } from '../device.js'
 import type { RootMethod } from '../linalg/inverse-root.js'
+import type { ParameterArray } from '../precondition/arrays.js'
 import type { ExponentOverride } from '../precondition/exponents.js'
 import { activeFactors, type BucketFactors } from '../precondition/factors.js'
 import type { GraftScope } from '../precondition/graft-norms.js'
@@ -39,7 +40,7 @@ export interface ShampooState {
   readonly plan: Plan
   readonly groups: readonly BucketFactors[]
   /** Directions, one a parameter. */
-  readonly directions: readonly Float32Array[]
+  readonly directions: readonly ParameterArray[]
   readonly filter: FilterState
   readonly graft: unknown
   readonly heavyBall: HeavyBallState | undefined

@@ -1,6 +1,7 @@
 import { checkFields } from '../errors.js'
 import { applyRoots } from '../precondition/apply.js'
-import { gatherBlock, scatterBlock } from '../precondition/blocks.js'
+import { disposeArrays, zeros } from '../precondition/arrays.js'
+import { stackBlocks, unstackBlocks } from '../precondition/blocks.js'
 import { checkExponents, type ExponentOverride, exponentsOf } from '../precondition/exponents.js'
 import { activeFactors, createFactors, disposeFactors } from '../precondition/factors.js'
 import { type GraftScope, graftNorms } from '../precondition/graft-norms.js'
@@ -101,7 +102,7 @@ export function shampoo(options: ShampooOptions = {}): Rule<ShampooState> {
             settings.toleratedFailures,
           ),
         ),
-        directions: parameters.map(({ shape }) => new Float32Array(elements(shape))),
+        directions: parameters.map(({ shape }) => zeros(device, elements(shape))),
         filter: settings.filter.init(parameters, device),
         graft: settings.graft?.rule?.init(parameters, device),
         heavyBall: settings.heavyBall?.init(parameters, device),
@@ -119,6 +120,9 @@ export function shampoo(options: ShampooOptions = {}): Rule<ShampooState> {
     ],
     dispose: (state) => {
       for (const group of state.groups) disposeFactors(group)
+      disposeArrays(state.directions)
+      settings.filter.dispose(state.filter)
+      if (state.heavyBall !== undefined) settings.heavyBall?.dispose(state.heavyBall)
       settings.graft?.rule?.dispose(state.graft)
     },
   }
@@ -221,18 +225,9 @@ function graftDirections(
 function preconditionAll(state: ShampooState, filtered: Gradients): Gradients {
   const directions = filtered.map((source, index) => (source === null ? null : state.directions[index]!))
   for (const group of state.groups) {
-    const { blocks, size } = group.bucket
-    if (blocks.every((block) => filtered[block.parameter] === null)) continue
-    blocks.forEach((block, index) => {
-      const source = filtered[block.parameter]
-      if (source) gatherBlock(block, source, group.stack, index * size)
-      else group.stack.fill(0, index * size, (index + 1) * size)
-    })
-    applyRoots(group)
-    blocks.forEach((block, index) => {
-      const direction = directions[block.parameter]
-      if (direction) scatterBlock(block, group.stack, index * size, direction)
-    })
+    if (group.bucket.blocks.every((block) => filtered[block.parameter] === null)) continue
+    stackBlocks(group, filtered)
+    unstackBlocks(group, applyRoots(group), directions)
   }
   return directions
 }

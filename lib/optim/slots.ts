@@ -1,5 +1,5 @@
 import { KronrootError, shown } from '../errors.js'
-import type { Tensor } from '../tensor.js'
+import { Tensor } from '../tensor.js'
 
 /** Element types of saved state. */
 export type StateArray = Float32Array | Float64Array | Int32Array | Uint8Array
@@ -22,8 +22,14 @@ export interface Slot {
   write(saved: readonly StateArray[]): void
 }
 
-/** A slot over a typed array, by default all of it. */
-export function arraySlot(key: string, array: StateArray, start = 0, length = array.length): Slot {
+/** A slot over a tensor, or over a typed array, by default all of it. */
+export function arraySlot(
+  key: string,
+  array: StateArray | Tensor,
+  start = 0,
+  length = Tensor.isTensor(array) ? array.size : array.length,
+): Slot {
+  if (Tensor.isTensor(array)) return blockSlot(array, [key])
   return {
     keys: [key],
     length,

@@ -1,3 +1,6 @@
+import { Tensor } from '../tensor.js'
+import { copyAll, onHost, type ParameterArray, type Views, withViews } from './arrays.js'
+import type { BucketFactors } from './factors.js'
 import type { Block } from './plan.js'
 
 /** Copies a block of a parameter into a stack of blocks, from element `offset` of the stack on. */
@@ -18,7 +21,75 @@ export function scatterBlock(block: Block, stack: Float32Array, offset: number, 
   }
 }
 
-/** The contiguous runs of a block of a parameter, as views. */
-export function blockRuns(block: Block, parameter: Float32Array): readonly Float32Array[] {
-  return block.starts.map((start) => parameter.subarray(start, start + block.run))
+/** The contiguous runs of a block of a parameter. */
+export function blockRuns(block: Block, parameter: ParameterArray, views: Views): readonly ParameterArray[] {
+  return block.starts.map((start) => views.of(parameter, start, block.run))
+}
+
+/** Whether the stack of a bucket is a tensor that is filled where it lies, not by way of JavaScript's memory. */
+export function isStackedOnDevice(group: BucketFactors): boolean {
+  return group.stack === undefined
+}
+
+/** Fills the stack of a bucket, and its input tensor, with blocks of the arrays; zeros where there is none. */
+export function stackBlocks(group: BucketFactors, arrays: readonly (ParameterArray | null)[]): void {
+  const { blocks, size } = group.bucket
+  const { stack, input } = group
+  if (stack === undefined) {
+    withViews((views) => {
+      const copies = blocks.flatMap((block, index) => {
+        const array = arrays[block.parameter]
+        if (array) return runCopies(block, array, input!, index * size, views)
+        const place = views.of(input!, index * size, size) as Tensor
+        place.write(new Float32Array(size))
+        return []
+      })
+      copyAll(input!.device, copies)
+    })
+    return
+  }
+  const hosts = arrays.map((array) => array && onHost(array))
+  blocks.forEach((block, index) => {
+    const source = hosts[block.parameter]
+    if (source) gatherBlock(block, source, stack, index * size)
+    else stack.fill(0, index * size, (index + 1) * size)
+  })
+  input?.write(stack)
+}
+
+/** Copies the blocks of a stack back to their places in the arrays that are not null. */
+export function unstackBlocks(
+  group: BucketFactors,
+  stack: ParameterArray,
+  arrays: readonly (ParameterArray | null)[],
+): void {
+  const { blocks, size } = group.bucket
+  if (Tensor.isTensor(stack)) {
+    withViews((views) => {
+      const copies = blocks.flatMap((block, index) => {
+        const array = arrays[block.parameter]
+        return array ? runCopies(block, array, stack, index * size, views) : []
+      })
+      copyAll(
+        stack.device,
+        copies.map(({ from, to }) => ({ from: to, to: from })),
+      )
+    })
+    return
+  }
+  blocks.forEach((block, index) => {
+    const array = arrays[block.parameter]
+    if (!array) return
+    const host = onHost(array)
+    scatterBlock(block, stack, index * size, host)
+    if (Tensor.isTensor(array)) array.write(host)
+  })
+}
+
+/** A block's runs and their places in the stack. */
+function runCopies(block: Block, parameter: ParameterArray, stack: Tensor, offset: number, views: Views) {
+  return blockRuns(block, parameter, views).map((from, run) => ({
+    from,
+    to: views.of(stack, offset + run * block.run, block.run),
+  }))
 }

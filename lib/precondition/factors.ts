@@ -1,5 +1,6 @@
 import type { Device } from '../device.js'
 import type { Tensor } from '../tensor.js'
+import { held, keepsArrays } from './arrays.js'
 import type { Rational } from './exponents.js'
 import type { Bucket, ParameterSpec } from './plan.js'
 import { FailureLedger } from './recovery.js'
@@ -24,8 +25,8 @@ export interface BucketFactors {
   readonly bucket: Bucket
   /** One entry a dimension; undefined where the dimension is left alone. */
   readonly factors: readonly (Factor | undefined)[]
-  /** Host stack, [blocks, block elements]. */
-  readonly stack: Float32Array
+  /** Host stack, [blocks, block elements]; undefined where blocks go straight to `input` and come from `output`. */
+  readonly stack: Float32Array | undefined
   /** [blocks, m, n] for blocks of order 1 (n = 1) and 2; undefined for higher orders, which rotate on the host. */
   readonly input: Tensor | undefined
   readonly output: Tensor | undefined
@@ -59,14 +60,14 @@ export function createFactors(
         dimension,
         size,
         exponent,
-        statistic: device.empty([count, size, size], { dtype: 'f32' }),
-        root: device.tensor(identities(count, size), [count, size, size]),
+        statistic: held(device.empty([count, size, size], { dtype: 'f32' })),
+        root: held(device.tensor(identities(count, size), [count, size, size])),
         ledger: new FailureLedger(labels, toleratedFailures),
       }
     }),
-    stack: new Float32Array(count * bucket.size),
-    input: isMatrix ? device.empty([count, rows, columns], { dtype: 'f32' }) : undefined,
-    output: isMatrix ? device.empty([count, rows, columns], { dtype: 'f32' }) : undefined,
+    stack: isMatrix && keepsArrays(device) ? undefined : new Float32Array(count * bucket.size),
+    input: isMatrix ? held(device.empty([count, rows, columns], { dtype: 'f32' })) : undefined,
+    output: isMatrix ? held(device.empty([count, rows, columns], { dtype: 'f32' })) : undefined,
     startWeight: new Float64Array(count).fill(1),
     seen: new Uint8Array(count),
   }

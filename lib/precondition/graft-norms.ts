@@ -1,6 +1,7 @@
 import type { Device } from '../device.js'
 import { elementwiseUpdate } from '../linalg/elementwise-update.js'
 import { reduce } from '../linalg/reduce.js'
+import { type ParameterArray, withViews } from './arrays.js'
 import { blockRuns } from './blocks.js'
 import type { Block, Plan } from './plan.js'
 
@@ -18,8 +19,8 @@ export type GraftScope = 'block' | 'layer'
 export function graftNorms(
   device: Device,
   plan: Plan,
-  directions: readonly (Float32Array | null)[],
-  grafts: readonly (Float32Array | null)[],
+  directions: readonly (ParameterArray | null)[],
+  grafts: readonly (ParameterArray | null)[],
   scope: GraftScope,
 ): void {
   const blocks = plan.buckets
@@ -31,27 +32,31 @@ export function graftNorms(
     shareByParameter(blocks, own)
     shareByParameter(blocks, wanted)
   }
-  const scaled = blocks.flatMap((block, index) => {
-    const fromGradient = own[index] === 0 ? 0 : wanted[index]! / (own[index]! + 1e-16)
-    return blockRuns(block, directions[block.parameter]!).map((run) => ({
-      gradient: run,
-      direction: run,
-      fromGradient,
-    }))
+  withViews((views) => {
+    const scaled = blocks.flatMap((block, index) => {
+      const fromGradient = own[index] === 0 ? 0 : wanted[index]! / (own[index]! + 1e-16)
+      return blockRuns(block, directions[block.parameter]!, views).map((run) => ({
+        gradient: run,
+        direction: run,
+        fromGradient,
+      }))
+    })
+    elementwiseUpdate(device, 'combine', scaled)
   })
-  elementwiseUpdate(device, 'combine', scaled)
 }
 
 /** Frobenius norms of blocks, accumulated in fp64. */
 function blockNorms(
   device: Device,
   blocks: readonly Block[],
-  parameters: readonly (Float32Array | null)[],
+  parameters: readonly (ParameterArray | null)[],
 ): Float64Array {
-  const runs = blocks.map((block) => blockRuns(block, parameters[block.parameter]!).map((x) => ({ x })))
-  const squares = reduce(device, 'dot', runs.flat())
-  let next = 0
-  return Float64Array.from(runs, (ofBlock) => Math.sqrt(ofBlock.reduce((sum) => sum + squares[next++]!, 0)))
+  return withViews((views) => {
+    const runs = blocks.map((block) => blockRuns(block, parameters[block.parameter]!, views).map((x) => ({ x })))
+    const squares = reduce(device, 'dot', runs.flat())
+    let next = 0
+    return Float64Array.from(runs, (ofBlock) => Math.sqrt(ofBlock.reduce((sum) => sum + squares[next++]!, 0)))
+  })
 }
 
 /** Replaces the norm of every block by the norm of its whole parameter. */

@@ -3,6 +3,7 @@ import { type InverseRootOptions, inverseRoot, rootMethods } from '../linalg/inv
 import type { Ridge } from '../linalg/ridge.js'
 import { boolean, numberIn, oneOf } from '../schedule/validate.js'
 import type { Tensor } from '../tensor.js'
+import { allOrNothing, copyAll, held, keepsArrays, withViews } from './arrays.js'
 import { activeFactors, type BucketFactors, type Factor } from './factors.js'
 
 /** Options of the root solver that are handed through. */
@@ -31,9 +32,12 @@ export function refreshRoots(group: BucketFactors, ridge: Ridge, isCorrected: bo
     const source = isCorrected ? correctedStatistic(group, factor) : factor.statistic
     // A^{-a/b} is the inverse root of order p = b / a.
     const p: [number, number] = [denominator, numerator]
-    const { report } = inverseRoot(source, { ...root, p, ridge, out: factor.root, onFailure: 'keep' })
-    if (source !== factor.statistic) source.dispose()
-    factor.ledger.record(report, (block) => group.seen[block] === 1)
+    try {
+      const { report } = inverseRoot(source, { ...root, p, ridge, out: factor.root, onFailure: 'keep' })
+      factor.ledger.record(report, (block) => group.seen[block] === 1)
+    } finally {
+      if (source !== factor.statistic) source.dispose()
+    }
   }
 }
 
@@ -44,12 +48,30 @@ export function refreshRoots(group: BucketFactors, ridge: Ridge, isCorrected: bo
 function correctedStatistic(group: BucketFactors, factor: Factor): Tensor {
   const isNegligible = group.startWeight.every((weight) => weight === 1 || weight < 2 ** -25)
   if (isNegligible) return factor.statistic
-  const data = factor.statistic.data()
   const elements = factor.size * factor.size
+  if (keepsArrays(factor.statistic.device)) return correctedOnDevice(group, factor.statistic, elements)
+  const data = factor.statistic.data()
   group.startWeight.forEach((weight, block) => {
     if (weight === 1) return
     const scale = 1 / (1 - weight)
     for (let i = block * elements; i < (block + 1) * elements; i++) data[i]! *= scale
   })
   return factor.statistic.device.tensor(data, factor.statistic.shape)
+}
+
+/** The same without the way through JavaScript's memory. */
+function correctedOnDevice({ startWeight }: BucketFactors, statistic: Tensor, elements: number): Tensor {
+  const { device } = statistic
+  return allOrNothing(() => {
+    const corrected = held(device.empty(statistic.shape))
+    withViews((views) => {
+      const copies = Array.from(startWeight, (weight, block) => ({
+        from: views.of(statistic, block * elements, elements),
+        to: views.of(corrected, block * elements, elements),
+        factor: weight === 1 ? 1 : 1 / (1 - weight),
+      }))
+      copyAll(device, copies)
+    })
+    return corrected
+  })
 }

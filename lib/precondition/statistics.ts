@@ -1,5 +1,7 @@
 import { gram } from '../linalg/gram.js'
-import { gatherBlock } from './blocks.js'
+import { reduce } from '../linalg/reduce.js'
+import { type ParameterArray, withViews } from './arrays.js'
+import { stackBlocks } from './blocks.js'
 import type { BucketFactors, Factor } from './factors.js'
 import { rotateModes } from './unfold.js'
 
@@ -14,11 +16,14 @@ import { rotateModes } from './unfold.js'
  */
 export function accumulateStatistics(
   group: BucketFactors,
-  gradients: readonly (Float32Array | null)[],
+  gradients: readonly (ParameterArray | null)[],
   beta: number,
 ): void {
-  const withheld = stackGradients(group, gradients)
-  if (withheld.length === group.bucket.blocks.length) return
+  const { blocks } = group.bucket
+  const withheld = blocks.flatMap((block, index) => (gradients[block.parameter] ? [] : [index]))
+  if (withheld.length === blocks.length) return
+  stackBlocks(group, gradients)
+  noteSeen(group)
   const weights = { alpha: beta === 1 ? 1 : 1 - beta, beta }
   // A sum adds the zeros that stand in for an absent gradient; an average would decay, so it is put back.
   const isDecaying = beta !== 1 && withheld.length > 0
@@ -37,21 +42,22 @@ export function accumulateStatistics(
   }
 }
 
-/** Fills the host stack with the gradients of the blocks, zeros where there is none; returns the blocks without. */
-function stackGradients(group: BucketFactors, gradients: readonly (Float32Array | null)[]): readonly number[] {
-  const { blocks, size } = group.bucket
-  const withheld: number[] = []
-  blocks.forEach((block, index) => {
-    const gradient = gradients[block.parameter]
-    if (gradient) {
-      gatherBlock(block, gradient, group.stack, index * size)
-      if (group.seen[index] === 0 && hasNonZero(group.stack, index * size, size)) group.seen[index] = 1
-    } else {
-      group.stack.fill(0, index * size, (index + 1) * size)
-      withheld.push(index)
-    }
+/** Remembers which blocks have had a gradient other than zero. */
+function noteSeen(group: BucketFactors): void {
+  const { size } = group.bucket
+  const unseen = group.bucket.blocks.map((_, index) => index).filter((index) => group.seen[index] === 0)
+  if (unseen.length === 0) return
+  const { stack, input } = group
+  const isZero =
+    stack === undefined
+      ? withViews((views) => {
+          const places = unseen.map((index) => ({ x: views.of(input!, index * size, size) }))
+          return Array.from(reduce(input!.device, 'largest', places), (largest) => largest === 0)
+        })
+      : unseen.map((index) => !hasNonZero(stack, index * size, size))
+  unseen.forEach((index, position) => {
+    if (!isZero[position]) group.seen[index] = 1
   })
-  return withheld
 }
 
 interface GramWeights {
@@ -61,21 +67,19 @@ interface GramWeights {
 
 function addMatrixGrams(group: BucketFactors, weights: GramWeights): void {
   const [left, right] = group.factors
-  group.input!.write(group.stack)
   if (left !== undefined) gram(group.input!, { side: 'left', ...weights, out: left.statistic })
   if (right !== undefined) gram(group.input!, { side: 'right', ...weights, out: right.statistic })
 }
 
 function addUnfoldedGrams(group: BucketFactors, weights: GramWeights): void {
   const { shape, blocks, size } = group.bucket
-  let unfolded = group.stack
+  let unfolded = group.stack!
   group.factors.forEach((factor, dimension) => {
     const length = shape[dimension]!
     if (factor !== undefined) {
       const device = factor.statistic.device
-      const matrix = device.tensor(unfolded, [blocks.length, length, size / length])
+      using matrix = device.tensor(unfolded, [blocks.length, length, size / length])
       gram(matrix, { side: 'left', ...weights, out: factor.statistic })
-      matrix.dispose()
     }
     unfolded = rotateModes(unfolded, blocks.length, length, size / length)
   })

@@ -1,30 +1,26 @@
 // One batch into another of the same shape.
 #pragma once
 
-#include <algorithm>
-
 #include "batch.cuh"
 #include "launch.hpp"
 
 namespace kronroot::cuda {
 
-// A thread an element, row after row.
+// One warp a row.
 template <typename T>
-__global__ void copy_elements(BatchView<const T> from, BatchView<T> to) {
-  const int64_t count = to.rows * to.cols;
-  const int64_t threads = block_count() * block_threads();
-  for (int64_t e = block_index() * block_threads() + thread_index(); e < to.batch * count; e += threads) {
-    const int64_t b = e / count, i = e % count / to.cols, j = e % to.cols;
-    to[b](i, j) = from[b](i, j);
-  }
+__global__ void copy_rows(BatchView<const T> from, BatchView<T> to) {
+  const int64_t row = block_index() * warp_count() + warp_index(), b = row / to.rows;
+  if (b >= to.batch) return;
+  const MatrixView<const T> source = from[b];
+  const MatrixView<T> target = to[b];
+  for (int64_t j = lane_index(); j < to.cols; j += warp_size) target(row % to.rows, j) = source(row % to.rows, j);
 }
 
 template <typename T>
 void copy_batch(Op& op, const BatchView<const T>& from, const BatchView<T>& to) {
-  constexpr int threads = 256;
-  constexpr int64_t most_blocks = 1 << 20;
-  const int64_t blocks = (to.batch * to.rows * to.cols + threads - 1) / threads;
-  launch<copy_elements<T>>(op, {.blocks = {std::min(blocks, most_blocks)}, .threads = threads}, from, to);
+  constexpr int warps = 4;
+  const int64_t rows = to.cols == 0 ? 0 : to.batch * to.rows;
+  launch<copy_rows<T>>(op, {.blocks = {(rows + warps - 1) / warps}, .threads = warps * warp_size}, from, to);
 }
 
 }  // namespace kronroot::cuda

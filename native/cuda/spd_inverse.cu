@@ -3,15 +3,17 @@
 #include "ops.hpp"
 #include "report_all.hpp"
 #include "spd/dispatch.hpp"
+#include "spd/lambda_max.hpp"
+#include "spd/large.hpp"
 
 namespace kronroot::cuda {
 namespace {
 
 template <typename T>
 void enqueue(Op& op, const kr_spd_inverse_options& options, const kr_batch& a, const kr_batch& x, kr_report* reports) {
-  const SpdRidge ridge = ridge_of(options, nullptr);
   const BatchView<const T> input = view_of<const T>(a);
   const BatchView<T> output = view_of<T>(x);
+  const SpdRidge ridge = find_ridge(op, options, input);
   LaunchShape shape;
   if (a.rows <= most_in_parts) {
     choose_part(a.rows, [&]<int N>() {
@@ -20,6 +22,8 @@ void enqueue(Op& op, const kr_spd_inverse_options& options, const kr_batch& a, c
     });
   } else if (fits_into_shared<SpdInverseShared<T>>(op, a.batch, a.rows, &shape)) {
     launch<spd_inverse_in_shared<T>>(op, shape, input, ridge, output, Global<kr_report>(reports));
+  } else {
+    spd_inverse_large<T>(op, ridge, input, output, reports);
   }
 }
 

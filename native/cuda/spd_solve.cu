@@ -3,6 +3,8 @@
 #include "ops.hpp"
 #include "report_all.hpp"
 #include "spd/dispatch.hpp"
+#include "spd/lambda_max.hpp"
+#include "spd/large.hpp"
 
 namespace kronroot::cuda {
 namespace {
@@ -10,9 +12,9 @@ namespace {
 template <typename T>
 void enqueue(Op& op, const kr_spd_solve_options& options, const kr_batch& a, const kr_batch& b, const kr_batch& x,
              kr_report* reports) {
-  const SpdRidge ridge = ridge_of(options, nullptr);
   const BatchView<const T> input = view_of<const T>(a), right = view_of<const T>(b);
   const BatchView<T> output = view_of<T>(x);
+  const SpdRidge ridge = find_ridge(op, options, input);
   LaunchShape shape;
   if (a.rows <= most_in_parts) {
     choose_part(a.rows, [&]<int N>() {
@@ -21,6 +23,8 @@ void enqueue(Op& op, const kr_spd_solve_options& options, const kr_batch& a, con
     });
   } else if (fits_into_shared<SpdSolveShared<T>>(op, a.batch, a.rows, &shape)) {
     launch<spd_solve_in_shared<T>>(op, shape, input, ridge, right, output, Global<kr_report>(reports));
+  } else {
+    spd_solve_large<T>(op, ridge, input, right, output, reports);
   }
 }
 

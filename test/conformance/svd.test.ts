@@ -5,7 +5,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Device, open, svd } from '../../lib/index.js'
 import { type DType, fromSingularValues, precision, Random, typed } from '../matrices/zoo.js'
-import { devicesByRank } from './devices.js'
+import { affordable, devicesByRank } from './devices.js'
 import { expectSameBits, item, multiplyOn } from './oracle.js'
 import {
   fewShapes,
@@ -82,8 +82,13 @@ function expectPositiveLeadingComponents(x: Float64Array, l: number, where: stri
   }
 }
 
+type Shape = readonly [m: number, n: number]
+const within = (shapes: readonly Shape[], most: number) =>
+  shapes.filter(([m, n]) => affordable([m, n], most).length === 2)
+
 describe.each([main, ...others])('svd on $label', (testDevice) => {
-  const shapes = testDevice === main ? manyShapes : fewShapes
+  const shapes = within(testDevice === main ? manyShapes : fewShapes, 17)
+  const few = within(fewShapes, 33)
 
   describe.each(dtypes)('%s', (dtype) => {
     const { ulp } = precision[dtype]
@@ -106,12 +111,12 @@ describe.each([main, ...others])('svd on $label', (testDevice) => {
     it(
       'keeps them for one matrix at a time',
       withDevice((device) => {
-        for (const [m, n] of fewShapes)
+        for (const [m, n] of few)
           for (const each of rectangles(m, n, dtype, new Random(m + 9 * n))) check(device, [each], dtype)
       }),
     ) // prettier-ignore
 
-    it.each([12, 100])('finds singular values that are known, in any cluster, n = %i', (n) =>
+    it.each(affordable([12, 100], 12))('finds singular values that are known, in any cluster, n = %i', (n) =>
       withDevice((device) => {
         const spectra = [
           (k: number) => 1 / (1 + k),
@@ -133,7 +138,7 @@ describe.each([main, ...others])('svd on $label', (testDevice) => {
     it(
       'values alone agree with values beside vectors',
       withDevice((device) => {
-        for (const [m, n] of [...fewShapes, [100, 90]] as const) {
+        for (const [m, n] of within([...fewShapes, [100, 90]], 33)) {
           const a = stackedRectangles(device, rectangles(m, n, dtype, new Random(2)), dtype)
           const alone = svd(a, { vectors: false })
           expect(alone.u).toBeUndefined()
@@ -148,7 +153,15 @@ describe.each([main, ...others])('svd on $label', (testDevice) => {
       }),
     ) // prettier-ignore
 
-    it.each([9, 70])('a failed matrix of order %i leaves its neighbours bit-identical', (n) =>
+    // More than the shared memory of a block on a GPU holds, one matrix.
+    it(
+      'keeps them for 120 x 121',
+      withDevice((device) => {
+        check(device, rectangles(120, 121, dtype, new Random(1)).slice(0, 1), dtype)
+      }),
+    ) // prettier-ignore
+
+    it.each(affordable([9, 70], 9))('a failed matrix of order %i leaves its neighbours bit-identical', (n) =>
       withDevice((device) => {
         const good = rectangles(n, n - 2, dtype, new Random(3))
         const clean = svd(stackedRectangles(device, good, dtype)).v!.data()
@@ -164,7 +177,7 @@ describe.each([main, ...others])('svd on $label', (testDevice) => {
       })(),
     )
 
-    it.each([12, 45, 150])(
+    it.each(affordable([12, 45, 150], 12))(
       'two threads give the bits of one, and a part of a batch those of the whole, n = %i',
       (n) => {
         const one = testDevice.open({ threads: 1 })

@@ -105,7 +105,11 @@ describe('step', () => {
       [list(1), list(1, 2, 3)] as never,
       'gradient of p0 has 1 elements, its parameter 2; gradient of p1 has 3',
     ],
-    ['another type', [[1, 2], list(1, 2)] as never, 'gradient of p0 must be a Float32Array or null, got [1, 2]'],
+    [
+      'another type',
+      [[1, 2], list(1, 2)] as never,
+      'gradient of p0 must be a Float32Array, an f32 tensor or null, got [1, 2]',
+    ],
     ['no gradients', undefined as never, 'gradients must be a list, a Map or a record by name, got undefined'],
   ])('refuses %s before touching anything', (_, gradients, message) => {
     const { optimizer, value } = make([{ rule: sgd({ momentum: 0.9 }) }, {}])

@@ -1,5 +1,6 @@
 import type { Device } from '../../lib/device.js'
 import { type Gradients, Optimizer, type Parameter, PhaseClock, type Rule } from '../../lib/optim/index.js'
+import { onHost } from '../../lib/precondition/arrays.js'
 import { normal, normalArray } from './random.js'
 
 export type Shapes = readonly (readonly number[])[]
@@ -15,7 +16,9 @@ export function runRule(device: Device, rule: Rule, shapes: Shapes, gradients: r
   const clock = new PhaseClock()
   try {
     return gradients.map((list, index) =>
-      rule.update(list, state, { step: index + 1, lr: 1, clock }).map((direction) => Array.from(direction ?? [])),
+      rule
+        .update(list, state, { step: index + 1, lr: 1, clock })
+        .map((direction) => Array.from(direction ? onHost(direction) : [])),
     )
   } finally {
     rule.dispose(state)

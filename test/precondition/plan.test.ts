@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Views } from '../../lib/precondition/arrays.js'
 import { blockRuns, gatherBlock, scatterBlock } from '../../lib/precondition/blocks.js'
 import { type Block, planBlocks } from '../../lib/precondition/plan.js'
 import { rotateModes } from '../../lib/precondition/unfold.js'
@@ -89,7 +90,7 @@ describe('planBlocks', () => {
     const target = new Float32Array(8)
     scatterBlock(block, Float32Array.of(9, 1, 2, 3, 4), 1, target)
     expect([...target]).toEqual([0, 0, 1, 2, 0, 0, 3, 4])
-    const runs = blockRuns(block, target)
+    const runs = blockRuns(block, target, new Views()) as Float32Array[]
     expect(runs.map((run) => [...run])).toEqual([
       [1, 2],
       [3, 4],

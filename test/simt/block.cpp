@@ -1,21 +1,52 @@
 #include "block.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace simt {
+
+constinit thread_local Block* current_block = nullptr;
+
 namespace {
 
-constexpr std::size_t stack_bytes = 128 * 1024;
-thread_local Block* current_block = nullptr;
+// Below each stack lies a page that may not be touched.
+constexpr std::size_t stack_bytes = 128 * 1024, guard_bytes = 4096;
+// Stacks start at different places of their pages, so that those of a warp do not meet in the same sets of the cache.
+std::size_t stagger(int thread) { return static_cast<std::size_t>(thread * 7 % 32) * 128; }
+
+bool is_same(const Site& a, const Site& b) {
+  return a.line() == b.line() && a.column() == b.column() &&
+         (a.file_name() == b.file_name() || std::strcmp(a.file_name(), b.file_name()) == 0);
+}
+
+std::string text_of(const Site& site) {
+  const std::string file = site.file_name();
+  const std::size_t slash = file.rfind('/');
+  return (slash == std::string::npos ? file : file.substr(slash + 1)) + ":" + std::to_string(site.line());
+}
 
 }  // namespace
 
-Block::Block() = default;
-Block::~Block() = default;
+Block::Block() : threads_(most_threads), warps_(most_threads / warp_size) {
+  void* const memory = mmap(nullptr, most_threads * stack_bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  stacks_ = static_cast<unsigned char*>(memory);
+  for (int i = 0; i < most_threads; ++i) {
+    Thread& thread = threads_[static_cast<std::size_t>(i)];
+    thread.index = i;
+    thread.lane = i % warp_size;
+    thread.warp = &warps_[static_cast<std::size_t>(i / warp_size)];
+    thread.warp->index = i / warp_size;
+  }
+}
 
-Block& Block::current() { return *current_block; }
+Block::~Block() { munmap(stacks_, most_threads * stack_bytes); }
 
 uint64_t Block::next_random() {  // splitmix64
   uint64_t x = random_ += 0x9e3779b97f4a7c15u;
@@ -24,151 +55,232 @@ uint64_t Block::next_random() {  // splitmix64
   return x ^ (x >> 31);
 }
 
-void Block::enter(void* block) {
-  Block& self = *static_cast<Block*>(block);
-  (*self.kernel_)();
-  Thread& thread = *self.running_;
-  thread.is_done = true;
-  --self.live_;
-  Warp& warp = self.warp();
-  warp.live &= ~(1u << self.lane());
-  if (warp.arrived != 0 && (warp.mask & (1u << self.lane())) != 0) {
-    self.error_ = "thread " + std::to_string(thread.index) + " ended while its warp waits for it in a collective";
-  }
-  if (self.barrier_arrived_ > 0) {
-    self.error_ = "divergent barrier: thread " + std::to_string(thread.index) + " ended, others wait in sync_block()";
-  }
-  Context unused = nullptr;
-  switch_context(&unused, self.scheduler_);
-}
-
-std::string Block::run(const std::function<void()>& kernel, const LaunchShape& shape, Grid index, uint64_t seed) {
+std::string Block::run(const std::function<void()>& kernel, const LaunchShape& shape, Grid index, uint64_t order) {
   kernel_ = &kernel;
   shape_ = &shape;
   index_ = index;
   error_.clear();
-  random_ = seed + static_cast<uint64_t>(index.x * 7919 + index.y * 104729 + index.z * 1299709);
-  const int count = shape.threads;
-  while (static_cast<int>(stacks_.size()) < count) {
-    stacks_.push_back(std::make_unique_for_overwrite<unsigned char[]>(stack_bytes));
+  wrong_ = Wrong::nothing;
+  is_shuffled_ = order != 0;
+  random_ = order + static_cast<uint64_t>(index.x * 7919 + index.y * 104729 + index.z * 1299709);
+  warp_count_ = (shape.threads + warp_size - 1) / warp_size;
+  for (; guarded_ < shape.threads; ++guarded_) {
+    mprotect(stacks_ + static_cast<std::size_t>(guarded_) * stack_bytes, guard_bytes, PROT_NONE);
   }
-  threads_.assign(static_cast<std::size_t>(count), {});
-  warps_.resize(static_cast<std::size_t>((count + warp_size - 1) / warp_size));
-  order_.resize(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < shape.threads; ++i) {
     Thread& thread = threads_[static_cast<std::size_t>(i)];
-    thread.index = i;
-    thread.context = make_context(stacks_[static_cast<std::size_t>(i)].get(), stack_bytes, &Block::enter, this);
-    order_[static_cast<std::size_t>(i)] = i;
+    thread.context = make_context(stacks_ + static_cast<std::size_t>(i) * stack_bytes, stack_bytes - stagger(i),
+                                  &Block::enter, this);
+    thread.copies.clear();
+    thread.copy_groups = 0;
   }
-  for (std::size_t w = 0; w < warps_.size(); ++w) {
-    Warp& warp = warps_[w];
-    warp.generation = 0;
-    warp.arrived = 0;
-    warp.first_lane = static_cast<int>(w) * warp_size;
-    const int lanes = std::min(warp_size, count - warp.first_lane);
+  ready_warps_ = 0;
+  for (int w = 0; w < warp_count_; ++w) {
+    Warp& warp = warps_[static_cast<std::size_t>(w)];
+    const int lanes = std::min(warp_size, shape.threads - w * warp_size);
     warp.live = lanes == warp_size ? ~0u : (1u << lanes) - 1;
+    warp.active = warp.ready = 0;
+    wake(warp, warp.live);
   }
   for (NamedBarrier& each : named_) each = {};
-  live_ = count;
-  barrier_generation_ = 0;
+  live_ = shape.threads;
   barrier_arrived_ = 0;
-  shared_.reset(shape.shared_bytes, static_cast<int>(warps_.size()));
+  shared_.reset(shape.shared_bytes, warp_count_);
 
   Block* const outer = std::exchange(current_block, this);
-  while (live_ > 0 && error_.empty()) {
-    if (seed != 0) {
-      for (std::size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[next_random() % i]);
-    }
-    bool has_run = false;
-    for (const int i : order_) {
-      Thread& thread = threads_[static_cast<std::size_t>(i)];
-      if (thread.is_done || (thread.waits_for != nullptr && *thread.waits_for == thread.ticket)) continue;
-      thread.waits_for = nullptr;
-      running_ = &thread;
-      has_run = true;
-      switch_context(&scheduler_, thread.context);
-      if (!error_.empty()) break;
-    }
-    if (!has_run) error_ = stuck();
-  }
+  running_ = &threads_[0];
+  running_ = next();
+  switch_context(&scheduler_, running_->context);
   current_block = outer;
   return error_;
 }
 
-void Block::wait(const uint64_t* counter) {
-  running_->waits_for = counter;
-  running_->ticket = *counter;
-  switch_context(&running_->context, scheduler_);
+void Block::enter(void* block) {
+  Block& self = *static_cast<Block*>(block);
+  (*self.kernel_)();
+  self.leave();
 }
 
-void Block::fail(const std::string& what) {
+// The running fiber ends; another goes on, or the block is done.
+void Block::leave() {
+  const uint32_t self = 1u << lane();
+  Context unused = nullptr;
+  --live_;
+  warp().live &= ~self;
+  uint32_t awaited = 0;
+  for (uint32_t rest = warp().active; rest != 0; rest &= rest - 1)
+    awaited |= warp().groups[std::countr_zero(rest)].mask;
+  if ((awaited & self) != 0) {
+    stop("thread " + std::to_string(running_->index) + " ended while its warp waits for it in a collective",
+         Wrong::other);
+  } else if (barrier_arrived_ > 0) {
+    stop("divergent barrier: thread " + std::to_string(running_->index) + " ended, others wait in sync_block() at " +
+             text_of(*barrier_site_),
+         Wrong::other);
+  } else if (Thread* const other = next()) {
+    running_ = other;
+    switch_context(&unused, other->context);
+  } else if (live_ > 0) {
+    stop_stuck();
+  }
+  switch_context(&unused, scheduler_);
+}
+
+// The fiber to go on with: in the order of the lanes, a warp as far as it comes, or at random.
+Thread* Block::next() {
+  if (ready_warps_ == 0) return nullptr;
+  Warp* warp = running_->warp;
+  uint32_t lanes = warp->ready;
+  int lane = 0;
+  if (!is_shuffled_) {
+    if (lanes == 0) {
+      warp = &warps_[static_cast<std::size_t>(std::countr_zero(ready_warps_))];
+      lanes = warp->ready;
+    }
+    lane = std::countr_zero(lanes);
+  } else {
+    const uint64_t random = next_random();
+    if (lanes == 0 || (random >> 32) % 4 == 0) {
+      const int by = static_cast<int>(random >> 40 & 31);
+      warp = &warps_[static_cast<std::size_t>((std::countr_zero(std::rotr(ready_warps_, by)) + by) % 32)];
+      lanes = warp->ready;
+    }
+    const int by = static_cast<int>(random & 31);
+    lane = (std::countr_zero(std::rotr(lanes, by)) + by) % 32;
+  }
+  warp->ready &= ~(1u << lane);
+  if (warp->ready == 0) ready_warps_ &= ~(1u << warp->index);
+  return &threads_[static_cast<std::size_t>(warp->index * warp_size + lane)];
+}
+
+void Block::wake(Warp& warp, uint32_t lanes) {
+  if (lanes == 0) return;
+  warp.ready |= lanes;
+  ready_warps_ |= 1u << warp.index;
+}
+
+void Block::wait(const Site& site) {
+  Thread& self = *running_;
+  self.waits_at = &site;
+  if (Thread* const other = next()) {
+    running_ = other;
+    switch_context(&self.context, other->context);
+    return;
+  }
+  stop_stuck();
+  switch_context(&self.context, scheduler_);
+}
+
+void Block::stop(const std::string& what, Wrong wrong) {
   error_ = what + " (block " + std::to_string(index_.x) + ", " + std::to_string(index_.y) + ", " +
            std::to_string(index_.z) + ", thread " + std::to_string(running_->index) + ")";
+  wrong_ = wrong;
+}
+
+void Block::fail(const std::string& what, Wrong wrong) {
+  stop(what, wrong);
   // The fibers are left where they are: device code holds nothing that would have to be destroyed.
   switch_context(&running_->context, scheduler_);
   __builtin_unreachable();
 }
 
-std::string Block::stuck() const {
-  int waiting = 0;
-  for (const Thread& each : threads_) waiting += each.is_done ? 0 : 1;
-  return "divergent barrier or collective: " + std::to_string(waiting) + " threads wait for others that do not come";
-}
-
-void Block::barrier(const void* site) {
-  if (live_ != shape_->threads) fail("divergent barrier: threads of the block have ended before sync_block()");
-  barrier_site_ = site;
-  if (++barrier_arrived_ == shape_->threads) {
-    barrier_arrived_ = 0;
-    ++barrier_generation_;
-    shared_.order_block();
-    return;
+void Block::stop_stuck() {
+  std::string where;
+  for (int i = 0; i < shape_->threads; ++i) {
+    const Thread& each = threads_[static_cast<std::size_t>(i)];
+    if ((each.warp->live >> each.lane & 1) == 0) continue;
+    const std::string site = text_of(*each.waits_at);
+    if (where.find(site) == std::string::npos) where += (where.empty() ? "" : ", ") + site;
   }
-  wait(&barrier_generation_);
+  stop("divergent barrier or collective: " + std::to_string(live_) + " threads wait for others that do not come, at " +
+           where,
+       Wrong::other);
 }
 
-void Block::named_barrier(int id, int threads, const void* /*site*/) {
+void Block::barrier(const Site& site) {
+  if (live_ != shape_->threads) {
+    fail("divergent barrier: threads of the block have ended before sync_block() at " + text_of(site));
+  }
+  if (barrier_arrived_ > 0 && barrier_site_ != &site && !is_same(*barrier_site_, site)) {
+    fail("divergent barrier: threads wait in sync_block() at " + text_of(*barrier_site_) + " and at " + text_of(site));
+  }
+  barrier_site_ = &site;
+  if (++barrier_arrived_ < shape_->threads) return wait(site);
+  barrier_arrived_ = 0;
+  shared_.order_block();
+  for (int w = 0; w < warp_count_; ++w) {
+    Warp& each = warps_[static_cast<std::size_t>(w)];
+    wake(each, &each == running_->warp ? each.live & ~(1u << lane()) : each.live);
+  }
+}
+
+void Block::named_barrier(int id, int threads, const Site& site) {
   if (id < 0 || id >= 16) fail("named barrier " + std::to_string(id) + ": there are 0 to 15");
   if (threads <= 0 || threads % warp_size != 0) fail("named barrier: the number of threads is no multiple of 32");
   NamedBarrier& barrier = named_[id];
   if (barrier.arrived > 0 && barrier.expected != threads) fail("named barrier: threads disagree on how many they are");
   barrier.expected = threads;
-  barrier.warps |= uint64_t{1} << (running_->index / warp_size);
-  if (++barrier.arrived == threads) {
-    shared_.order_warps(barrier.warps);
-    barrier.arrived = 0;
-    barrier.warps = 0;
-    ++barrier.generation;
-    return;
+  barrier.warps |= 1u << warp().index;
+  if (++barrier.arrived < threads) {
+    barrier.waiting[warp().index] |= 1u << lane();
+    return wait(site);
   }
-  wait(&barrier.generation);
+  shared_.order_warps(barrier.warps);
+  for (int w = 0; w < warp_count_; ++w) wake(warps_[static_cast<std::size_t>(w)], barrier.waiting[w]);
+  barrier = {};
 }
 
-int Block::collective(uint32_t mask, const void* value, std::size_t bytes, bool predicate, const void* site) {
-  Warp& each = warp();
-  const uint32_t self = 1u << lane();
-  if ((mask & self) == 0) fail("a lane takes part in a collective whose mask leaves it out");
-  if ((mask & ~each.live) != 0) fail("a collective waits for lanes that have ended or do not exist");
-  const int bank = static_cast<int>(each.generation & 1);
-  if (each.arrived == 0) {
-    each.mask = mask;
-    each.site = site;
-    each.predicates[bank] = 0;
-  } else if (each.mask != mask) {
-    fail("lanes of one collective name different masks");
+// The group of lanes that named this mask, found or begun.
+Warp::Group& Block::group_of(uint32_t mask, const Site& site) {
+  Warp& warp = *running_->warp;
+  const uint32_t self = 1u << running_->lane;
+  if ((mask & self) == 0) fail("a lane takes part in a collective whose mask leaves it out, at " + text_of(site));
+  for (uint32_t rest = warp.active; rest != 0; rest &= rest - 1) {
+    Warp::Group& group = warp.groups[std::countr_zero(rest)];
+    if (group.mask == mask) {
+      if (group.site != &site && !is_same(*group.site, site)) {
+        fail("divergent collective: lanes of a warp wait at " + text_of(*group.site) + " and at " + text_of(site));
+      }
+      return group;
+    }
+    // Each would wait for the other.
+    if ((group.mask & self) != 0 && (group.arrived & mask) != 0) {
+      fail("lanes of one collective name different masks, at " + text_of(*group.site) + " and at " + text_of(site));
+    }
   }
-  if (bytes > 0) std::memcpy(each.values[bank][lane()], value, bytes);
-  if (predicate) each.predicates[bank] |= self;
-  each.arrived |= self;
-  if (each.arrived == mask) {
-    each.arrived = 0;
-    ++each.generation;
-    shared_.order_warp(running_->index / warp_size);
-    return bank;
+  if ((mask & ~warp.live) != 0)
+    fail("a collective waits for lanes that have ended or do not exist, at " + text_of(site));
+  warp.active |= self;
+  Warp::Group& group = warp.groups[running_->lane];
+  group = {mask, 0, &site};
+  return group;
+}
+
+void Block::collective(uint32_t mask, Operation operation, const Site& site) {
+  Warp& warp = *running_->warp;
+  const uint32_t self = 1u << running_->lane;
+  Warp::Group& group = group_of(mask, site);
+  group.arrived |= self;
+  if (group.arrived != mask) return wait(site);
+  warp.active &= ~(1u << (&group - warp.groups));
+  if (operation != nullptr) {
+    if (const char* const wrong = operation(warp, mask)) fail(wrong + (", at " + text_of(site)));
   }
-  wait(&each.generation);
-  return bank;
+  shared_.order_warp(warp.index);
+  wake(warp, mask & ~self);
+}
+
+void Block::finish_copies(int pending) {
+  Thread& self = *running_;
+  const int last = self.copy_groups - pending;
+  auto copy = self.copies.begin();
+  for (; copy != self.copies.end() && copy->group < last; ++copy) {
+    unsigned char* const to = shared_.data() + copy->to;
+    const auto bytes = static_cast<std::size_t>(copy->bytes);
+    copy->from != nullptr ? std::memcpy(to, copy->from, bytes) : std::memset(to, 0, bytes);
+    shared_.end_copy(copy->to, bytes, self.index);
+  }
+  self.copies.erase(self.copies.begin(), copy);
 }
 
 }  // namespace simt

@@ -5,7 +5,8 @@
 // Only what the calling convention preserves is saved, so that a switch costs a dozen instructions (swapcontext makes a
 // system call for the signal mask as well). The floating point control words are the same in all fibers.
 #if defined(__x86_64__)
-// System V: rbx, rbp, r12 to r15. The first switch to a fiber pops `enter` and its argument and returns to the trampoline.
+// System V: rbx, rbp, r12 to r15. The first switch to a fiber pops `enter` and its argument and returns to the
+// trampoline.
 asm(R"(
 .text
 .globl simt_switch
@@ -101,16 +102,16 @@ Context make_context(void* stack, std::size_t bytes, void (*enter)(void*), void*
   *--word = 0;
   *--word = 0;
   *--word = reinterpret_cast<std::uintptr_t>(&simt_trampoline);
-  *--word = 0;                                          // rbp
-  *--word = reinterpret_cast<std::uintptr_t>(enter);    // rbx
-  *--word = reinterpret_cast<std::uintptr_t>(argument); // r12
-  for (int i = 0; i < 3; ++i) *--word = 0;              // r13, r14, r15
+  *--word = 0;                                           // rbp
+  *--word = reinterpret_cast<std::uintptr_t>(enter);     // rbx
+  *--word = reinterpret_cast<std::uintptr_t>(argument);  // r12
+  for (int i = 0; i < 3; ++i) *--word = 0;               // r13, r14, r15
 #else
   word -= 20;
   for (int i = 0; i < 20; ++i) word[i] = 0;
-  word[0] = reinterpret_cast<std::uintptr_t>(enter);             // x19
-  word[1] = reinterpret_cast<std::uintptr_t>(argument);          // x20
-  word[11] = reinterpret_cast<std::uintptr_t>(&simt_trampoline); // x30
+  word[0] = reinterpret_cast<std::uintptr_t>(enter);              // x19
+  word[1] = reinterpret_cast<std::uintptr_t>(argument);           // x20
+  word[11] = reinterpret_cast<std::uintptr_t>(&simt_trampoline);  // x30
 #endif
   return word;
 }

@@ -11,7 +11,8 @@ using Context = void*;
 // Saves the running context to `from` and goes on in `to`.
 void switch_context(Context* from, Context to);
 
-// A context that, when first switched to, calls enter(argument) on the stack [stack, stack + bytes). enter never returns.
+// A context that, when first switched to, calls enter(argument) on the stack [stack, stack + bytes). enter never
+// returns.
 Context make_context(void* stack, std::size_t bytes, void (*enter)(void*), void* argument);
 
 }  // namespace simt

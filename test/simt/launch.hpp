@@ -22,10 +22,10 @@ struct Registration {
 };
 
 // Of the emulated device, compute capability 9.0.
-inline constexpr int most_threads = 1024;
 inline constexpr int64_t most_blocks_x = 0x7fffffff, most_blocks_yz = 65535;
 inline constexpr std::size_t most_shared_bytes = 227 * 1024;
 
-cudaError_t launch(const Registration& kernel, const LaunchShape& shape, cudaStream_t stream, std::function<void()> body);
+cudaError_t launch(const Registration& kernel, const LaunchShape& shape, cudaStream_t stream,
+                   std::function<void()> body);
 
 }  // namespace simt

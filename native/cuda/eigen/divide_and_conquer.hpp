@@ -5,7 +5,7 @@
 
 namespace kronroot::cuda {
 
-// How a matrix is cut: into 2^levels parts of equal order, at most 32, the last ones padded.
+// How a matrix is cut: into 2^levels parts of equal order, at most 16, the last ones padded.
 struct Division {
   int64_t leaf = 0;
   int levels = 0;
@@ -17,7 +17,7 @@ Division division_of(int64_t n);
 // Returns Z (dense, in scratch memory of the op); `values` takes padded() numbers a matrix. `unsolved` becomes 1 where
 // an eigenvalue was not found, `sweeps` the most that a leaf took. d and e are left as they are.
 template <typename T>
-const T* divide_and_conquer(Op& op, const TridiagonalBatch<T>& form, double* values, int32_t* unsolved, int32_t* sweeps,
-                            const int32_t* skip);
+T* divide_and_conquer(Op& op, const TridiagonalBatch<T>& form, double* values, int32_t* unsolved, int32_t* sweeps,
+                      const int32_t* skip);
 
 }  // namespace kronroot::cuda

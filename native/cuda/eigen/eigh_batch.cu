@@ -58,7 +58,8 @@ void eigh_batch(Op& op, const EighBatch<T>& problem) {
   form.d = op.scratch<double>(batch * form.padded);
   form.e = op.scratch<double>(batch * form.padded);
   form.bound = op.scratch<double>(batch);
-  form.reflectors = op.scratch<T>(batch * n * n);
+  form.stride = reflector_stride<T>(n);
+  form.reflectors = op.scratch<T>(batch * n * form.stride);
   form.tau = op.scratch<T>(batch * n);
   tridiagonalise(op, problem.a, form, problem.skip);
   Outcome outcome{Global<const double>(nullptr), form.padded, Global<const int32_t>(nullptr),
@@ -66,7 +67,7 @@ void eigh_batch(Op& op, const EighBatch<T>& problem) {
   if (has_vectors) {
     double* const values = op.scratch<double>(batch * form.padded);
     int32_t* const flags = op.scratch<int32_t>(2 * batch);
-    const T* const z = divide_and_conquer(op, form, values, flags, flags + batch, problem.skip);
+    T* const z = divide_and_conquer(op, form, values, flags, flags + batch, problem.skip);
     back_transform(op, form, z, problem.vectors, problem.skip);
     outcome = {Global<const double>(values), form.padded, Global<const int32_t>(flags),
                Global<const int32_t>(flags + batch)};

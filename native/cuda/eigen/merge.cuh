@@ -43,7 +43,6 @@ struct MergeCounts {
   int32_t kept;
   int32_t deflated;
   int32_t rotations;
-  int32_t is_skipped;
   double rho;
 };
 

@@ -26,23 +26,9 @@ __device__ __forceinline__ int count_below(Global<const double> sorted, int coun
 
 // z and the order of the poles, then deflation: an eigenvector with rho |z_j| below the tolerance stays as it is; of
 // two whose eigenvalues are so close that a rotation which makes one z_j zero leaves a coupling below the tolerance,
-// that one stays. What is left has distinct poles and nonzero z. One block a merge; shared memory: a number for each
-// warp.
+// that one stays. What is left has distinct poles and nonzero z. By a block; `partial` holds a number for each warp.
 template <typename T>
-__global__ void deflate(MergeLevel level, Global<const T> parts) {
-  const int64_t m = block_index();
-  const int64_t matrix = m / level.merges_of_matrix;
-  const Global<MergeCounts> counts(level.counts);
-  const bool is_skipped = level.skip != nullptr && Global<const int32_t>(level.skip)[matrix] != 0;
-  if (is_skipped) {
-    if (thread_index() == 0) {
-      counts[m] = {0, 0, 0, 1, 0};
-      Global<int32_t>(level.skip_parts)[2 * m] = Global<int32_t>(level.skip_parts)[2 * m + 1] = 1;
-    }
-    return;
-  }
-  SharedArena arena;
-  const Shared<double> partial = arena.take<double>(warp_count());
+__device__ void deflate(const MergeLevel& level, int64_t m, Global<const T> parts, Shared<double> partial) {
   const int h = level.half, n = 2 * h;
   const int64_t base = m * n;
   const Global<const double> values = Global<const double>(level.arrays.values) + base;
@@ -50,14 +36,14 @@ __global__ void deflate(MergeLevel level, Global<const T> parts) {
   const Global<int32_t> column = Global<int32_t>(level.arrays.column) + base;
   const Global<const T> upper = parts + 2 * m * h * h, lower = upper + int64_t{h} * h;
   const double coupling = Global<const double>(level.e)[base + h - 1];
+  const auto z_of = [&](int i) {
+    if (i < h) return static_cast<double>(upper[int64_t{h - 1} * h + i]);
+    const double first = static_cast<double>(lower[i - h]);
+    return coupling < 0 ? -first : first;
+  };
 
   double squares = 0;
-  for (int i = thread_index(); i < n; i += block_threads()) {
-    const double zi = i < h          ? static_cast<double>(upper[int64_t{h - 1} * h + i])
-                      : coupling < 0 ? -static_cast<double>(lower[i - h])
-                                     : static_cast<double>(lower[i - h]);
-    squares += zi * zi;
-  }
+  for (int i = thread_index(); i < n; i += block_threads()) squares += z_of(i) * z_of(i);
   // |z|^2 is 2 but for rounding of the eigenvectors.
   squares = block_sum(squares, partial);
   const double scale = 1 / std::sqrt(squares), rho = std::abs(coupling) * squares;
@@ -65,16 +51,15 @@ __global__ void deflate(MergeLevel level, Global<const T> parts) {
     const double value = values[i];
     const int place =
         i < h ? i + count_below(values + h, h, value, false) : i - h + count_below(values, h, value, true);
-    const double zi = i < h ? static_cast<double>(upper[int64_t{h - 1} * h + i]) : static_cast<double>(lower[i - h]);
     pole[place] = value;
-    z[place] = (i >= h && coupling < 0 ? -zi : zi) * scale;
+    z[place] = z_of(i) * scale;
     column[place] = i;
   }
   sync_block();
   if (thread_index() != 0) return;
 
   // A few ulp of the norm are far below the n ulp that eigh may err by, and each one more deflates more.
-  const double tolerance = 2 * ulp_of<T> * Global<const double>(level.bound)[matrix];
+  const double tolerance = 2 * ulp_of<T> * Global<const double>(level.bound)[m / level.merges_of_matrix];
   const Global<double> kept_pole = Global<double>(level.arrays.kept_pole) + base;
   const Global<double> kept_z = Global<double>(level.arrays.kept_z) + base;
   const Global<int32_t> kept_column = Global<int32_t>(level.arrays.kept_column) + base;
@@ -84,9 +69,15 @@ __global__ void deflate(MergeLevel level, Global<const T> parts) {
   bool has_previous = false;
   double d_previous = 0, z_previous = 0;
   int column_previous = 0;
+  // The next pole is loaded before this one is looked at.
+  double d_next = pole[0], z_next = z[0];
+  int column_next = column[0];
   for (int s = 0; s < n; ++s) {
-    double ds = pole[s], zs = z[s];
-    const int column_s = column[s];
+    double ds = d_next, zs = z_next;
+    const int column_s = column_next, next = s + 1 < n ? s + 1 : s;
+    d_next = pole[next];
+    z_next = z[next];
+    column_next = column[next];
     if (rho * std::abs(zs) <= tolerance) {
       deflated_value[deflated] = ds;
       deflated_column[deflated++] = column_s;
@@ -122,20 +113,8 @@ __global__ void deflate(MergeLevel level, Global<const T> parts) {
     kept_z[kept] = z_previous;
     kept_column[kept++] = column_previous;
   }
-  counts[m] = {kept, deflated, rotations, 0, rho};
-  Global<int32_t>(level.skip_parts)[2 * m] = Global<int32_t>(level.skip_parts)[2 * m + 1] = 0;
+  Global<MergeCounts>(level.counts)[m] = {kept, deflated, rotations, rho};
 }
-
-// Of the merge of a warp that takes number `which` of 2 h in it.
-struct WarpOfMerge {
-  int64_t m;
-  int which;
-  __device__ explicit WarpOfMerge(int half) {
-    const int64_t warp = block_index() * warp_count() + warp_index();
-    m = warp / (2 * half);
-    which = static_cast<int>(warp % (2 * half));
-  }
-};
 
 __device__ __forceinline__ Secular secular_of(const MergeLevel& level, int64_t m, const MergeCounts& counts) {
   const int64_t base = m * 2 * level.half;
@@ -143,42 +122,34 @@ __device__ __forceinline__ Secular secular_of(const MergeLevel& level, int64_t m
           Global<const double>(level.arrays.kept_z) + base, counts.rho};
 }
 
-// A warp a root.
-template <typename T>
-__global__ void solve_secular(MergeLevel level) {
-  const WarpOfMerge warp(level.half);
-  if (warp.m >= level.merges) return;
-  const MergeCounts counts = Global<const MergeCounts>(level.counts)[warp.m];
-  if (warp.which >= counts.kept) return;
-  const SecularRoot root = secular_root<T>(secular_of(level, warp.m, counts), warp.which);
-  if (lane_index() != 0) return;
-  const int64_t at = warp.m * 2 * level.half + warp.which;
+// Root p of merge m by `lanes` lanes, where p < kept. All lanes of a warp call it for the same merge.
+template <typename T, int lanes>
+__device__ void find_root(const MergeLevel& level, int64_t m, const MergeCounts& counts, int p) {
+  if (counts.kept == 0) return;
+  const bool is_needed = p < counts.kept;
+  const SecularRoot root = secular_root<T, lanes>(secular_of(level, m, counts), is_needed ? p : 0, is_needed);
+  if (!is_needed || lane_index() % lanes != 0) return;
+  const int64_t at = m * 2 * level.half + p;
   Global<int32_t>(level.arrays.origin)[at] = root.origin;
   Global<double>(level.arrays.offset)[at] = root.offset;
-  if (!root.is_found) atomic_max(Global<int32_t>(level.unsolved), warp.m / level.merges_of_matrix, int32_t{1});
+  if (!root.is_found) atomic_max(Global<int32_t>(level.unsolved), m / level.merges_of_matrix, int32_t{1});
 }
 
-// A warp a pole: z corrected; and lane by lane nothing else.
-template <typename T>
-__global__ void correct_weights(MergeLevel level) {
-  const WarpOfMerge warp(level.half);
-  if (warp.m >= level.merges) return;
-  const MergeCounts counts = Global<const MergeCounts>(level.counts)[warp.m];
-  if (warp.which >= counts.kept) return;
-  const int64_t base = warp.m * 2 * level.half;
-  const Secular f = secular_of(level, warp.m, counts);
-  const double size = corrected_weight(f, Global<const int32_t>(level.arrays.origin) + base,
-                                       Global<const double>(level.arrays.offset) + base, warp.which);
-  if (lane_index() == 0) {
-    Global<double>(level.arrays.corrected_z)[base + warp.which] = std::copysign(size, f.z[warp.which]);
-  }
+// Component p of the corrected z, likewise.
+template <int lanes>
+__device__ void correct_weight(const MergeLevel& level, int64_t m, const MergeCounts& counts, int p) {
+  if (counts.kept == 0) return;
+  const int64_t base = m * 2 * level.half;
+  const Secular f = secular_of(level, m, counts);
+  const bool is_needed = p < counts.kept;
+  const double size = corrected_weight<lanes>(f, Global<const int32_t>(level.arrays.origin) + base,
+                                              Global<const double>(level.arrays.offset) + base, is_needed ? p : 0);
+  if (!is_needed || lane_index() % lanes != 0) return;
+  Global<double>(level.arrays.corrected_z)[base + p] = std::copysign(size, f.z[p]);
 }
 
-// The eigenvalues of the whole in ascending order, and where each comes from. One block a merge.
-template <typename T>
-__global__ void order_values(MergeLevel level) {
-  const int64_t m = block_index();
-  const MergeCounts counts = Global<const MergeCounts>(level.counts)[m];
+// The eigenvalues of the whole in ascending order, and where each comes from. By a block.
+__device__ inline void order_values(const MergeLevel& level, int64_t m, const MergeCounts& counts) {
   const int64_t base = m * 2 * level.half;
   const Global<const double> pole = Global<const double>(level.arrays.kept_pole) + base;
   const Global<const double> deflated = Global<const double>(level.arrays.deflated_value) + base;
@@ -202,17 +173,11 @@ __global__ void order_values(MergeLevel level) {
   }
 }
 
-// W, 32 columns a block of 256 threads. Shared memory: 256 sums.
+// Columns first, ..., first + 31 of W. By a block; `partial` holds a number for each thread.
 template <typename T>
-__global__ void form_weights(MergeLevel level, Global<T> weights) {
-  const int n = 2 * level.half;
-  const int64_t groups = (n + warp_size - 1) / warp_size;
-  const int64_t m = block_index() / groups;
-  const MergeCounts counts = Global<const MergeCounts>(level.counts)[m];
-  if (counts.is_skipped != 0) return;
-  SharedArena arena;
-  const Shared<double> partial = arena.take<double>(block_threads());
-  const int c = static_cast<int>(block_index() % groups) * warp_size + lane_index();
+__device__ void form_weights(const MergeLevel& level, int64_t m, const MergeCounts& counts, int first,
+                             Global<T> weights, Shared<double> partial) {
+  const int n = 2 * level.half, c = first + lane_index();
   const int64_t base = m * n;
   const Global<T> w = weights + m * n * n;
   const Global<const double> pole = Global<const double>(level.arrays.kept_pole) + base;
@@ -255,6 +220,90 @@ __global__ void form_weights(MergeLevel level, Global<T> weights) {
     w[i] = cosine * x + sine * y;
     w[j] = cosine * y - sine * x;
   }
+}
+
+// Whether the matrix of merge m is skipped, said of its parts to the product that follows.
+__device__ __forceinline__ bool skips(const MergeLevel& level, int64_t m) {
+  const bool is_skipped = level.skip != nullptr && Global<const int32_t>(level.skip)[m / level.merges_of_matrix] != 0;
+  if (thread_index() == 0) {
+    Global<int32_t>(level.skip_parts)[2 * m] = Global<int32_t>(level.skip_parts)[2 * m + 1] = is_skipped ? 1 : 0;
+    if (is_skipped) Global<MergeCounts>(level.counts)[m] = {0, 0, 0, 0};
+  }
+  return is_skipped;
+}
+
+// A small merge, one block. Shared memory: a number for each thread.
+template <typename T, int lanes>
+__global__ void prepare_merge(MergeLevel level, Global<const T> parts, Global<T> weights) {
+  const int64_t m = block_index();
+  if (skips(level, m)) return;
+  SharedArena arena;
+  const Shared<double> partial = arena.take<double>(block_threads());
+  deflate(level, m, parts, partial);
+  sync_block();
+  const MergeCounts counts = Global<const MergeCounts>(level.counts)[m];
+  const int group = thread_index() / lanes, groups = block_threads() / lanes;
+  const int rounds = (2 * level.half + groups - 1) / groups;
+  for (int r = 0; r < rounds; ++r) find_root<T, lanes>(level, m, counts, r * groups + group);
+  sync_block();
+  for (int r = 0; r < rounds; ++r) correct_weight<lanes>(level, m, counts, r * groups + group);
+  sync_block();
+  order_values(level, m, counts);
+  sync_block();
+  for (int first = 0; first < 2 * level.half; first += warp_size) {
+    form_weights(level, m, counts, first, weights, partial);
+    sync_block();
+  }
+}
+
+// Large merges, step by step. One block each; shared memory: a number for each warp.
+template <typename T>
+__global__ void deflate_merge(MergeLevel level, Global<const T> parts) {
+  if (skips(level, block_index())) return;
+  SharedArena arena;
+  deflate(level, block_index(), parts, arena.take<double>(warp_count()));
+}
+
+// Number `which` of the 2 h of merge m, for the warp.
+struct WarpOfMerge {
+  int64_t m;
+  int which;
+  __device__ explicit WarpOfMerge(int half) {
+    const int64_t warp = block_index() * warp_count() + warp_index();
+    m = warp / (2 * half);
+    which = static_cast<int>(warp % (2 * half));
+  }
+};
+
+template <typename T>
+__global__ void find_roots(MergeLevel level) {
+  const WarpOfMerge warp(level.half);
+  if (warp.m >= level.merges) return;
+  find_root<T, warp_size>(level, warp.m, Global<const MergeCounts>(level.counts)[warp.m], warp.which);
+}
+
+template <typename T>
+__global__ void correct_merge(MergeLevel level) {
+  const WarpOfMerge warp(level.half);
+  if (warp.m >= level.merges) return;
+  correct_weight<warp_size>(level, warp.m, Global<const MergeCounts>(level.counts)[warp.m], warp.which);
+}
+
+template <typename T>
+__global__ void order_merge(MergeLevel level) {
+  order_values(level, block_index(), Global<const MergeCounts>(level.counts)[block_index()]);
+}
+
+// 32 columns a block. Shared memory: a number for each thread.
+template <typename T>
+__global__ void form_weights_of_merge(MergeLevel level, Global<T> weights) {
+  const int64_t groups = (2 * level.half + warp_size - 1) / warp_size;
+  const int64_t m = block_index() / groups;
+  const MergeCounts counts = Global<const MergeCounts>(level.counts)[m];
+  if (counts.kept + counts.deflated == 0) return;  // skipped: nothing says where its columns come from
+  SharedArena arena;
+  form_weights(level, m, counts, static_cast<int>(block_index() % groups) * warp_size, weights,
+               arena.take<double>(block_threads()));
 }
 
 }  // namespace kronroot::cuda

@@ -1,6 +1,9 @@
 #include "screening.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <type_traits>
 
 #include "../../core/random.hpp"
 #include "../../core/report.hpp"
@@ -14,67 +17,140 @@ namespace {
 constexpr int screening_threads = 512;
 constexpr int tile = 32;
 
-__device__ __forceinline__ double probe(int64_t i) { return random_sign(probe_stream, static_cast<uint64_t>(i)); }
-
-// One block a matrix. Shared memory: a number for each warp.
+// What tiles find of a matrix, as bits whose order is that of the magnitudes: the largest element, the largest skew
+// (half of a difference), and 1 where something is not finite. Maxima of integers do not depend on the order of the
+// tiles.
 template <typename T>
-__global__ void screen_matrices(BatchView<const T> a, Screened screened) {
+using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+constexpr int numbers_of_scan = 3;
+
+// Tile (row, col) of A beside the tile that mirrors it, which goes through shared memory, by rows of 33.
+template <typename T>
+class TilePair {
+ public:
+  __device__ TilePair(const MatrixView<const T>& a, int64_t row, int64_t col, Shared<T> mirrored)
+      : a_(a), row_(row), col_(col), mirrored_(mirrored) {
+    const int lane = lane_index();
+    for (int r = warp_index(); r < tile; r += warp_count()) {
+      if (col + r < a.rows && row + lane < a.rows) mirrored[r * (tile + 1) + lane] = a(col + r, row + lane);
+    }
+    sync_block();
+  }
+
+  // each(i, j, a_ij, a_ji), by all threads of the block.
+  template <typename F>
+  __device__ void for_each(const F& each) const {
+    const int64_t j = col_ + lane_index();
+    for (int r = warp_index(); r < tile; r += warp_count()) {
+      const int64_t i = row_ + r;
+      if (i < a_.rows && j < a_.rows) each(i, j, a_(i, j), T(mirrored_[lane_index() * (tile + 1) + r]));
+    }
+  }
+
+ private:
+  MatrixView<const T> a_;
+  int64_t row_, col_;
+  Shared<T> mirrored_;
+};
+
+// The place of a block among the tiles of a batch of matrices of order n.
+struct TileOfBatch {
+  int64_t b, row, col;
+  __device__ explicit TileOfBatch(int64_t n) {
+    const int64_t side = (n + tile - 1) / tile, at = block_index() % (side * side);
+    b = block_index() / (side * side);
+    row = at / side * tile;
+    col = at % side * tile;
+  }
+};
+
+// The tiles of the lower triangle.
+template <typename T>
+__global__ void scan_tiles(BatchView<const T> a, Global<Bits<T>> scans) {
+  const TileOfBatch at(a.rows);
+  if (at.col > at.row) return;
   SharedArena arena;
-  const Shared<double> partial = arena.take<double>(warp_count());
-  const int64_t b = block_index();
-  const SymmetricInput input = scan_symmetric(a[b], partial);
-  if (thread_index() != 0) return;
-  Global<int32_t>(screened.status)[b] = input.status;
-  Global<int32_t>(screened.exponent)[b] = input.exponent;
+  const TilePair<T> pair(a[at.b], at.row, at.col, arena.take<T>(tile * (tile + 1)));
+  T largest = 0, largest_skew = 0;
+  int is_bad = 0;
+  pair.for_each([&](int64_t, int64_t, T here, T other) {
+    if (!(here - here == 0) || !(other - other == 0)) {
+      is_bad = 1;
+      return;
+    }
+    largest = std::max(largest, std::max(std::abs(here), std::abs(other)));
+    // Of halves, so that the difference does not overflow.
+    largest_skew = std::max(largest_skew, std::abs(here / 2 - other / 2));
+  });
+  largest = warp_max(largest);
+  largest_skew = warp_max(largest_skew);
+  is_bad = warp_max(is_bad);
+  if (lane_index() != 0) return;
+  atomic_max(scans, numbers_of_scan * at.b, std::bit_cast<Bits<T>>(largest));
+  atomic_max(scans, numbers_of_scan * at.b + 1, std::bit_cast<Bits<T>>(largest_skew));
+  if (is_bad != 0) atomic_max(scans, numbers_of_scan * at.b + 2, Bits<T>{1});
 }
 
-// A tile of the mean of A and its transpose, scaled. Shared memory: the mirrored tile, by rows of 33.
+// The mean of A and its transpose, scaled, a tile a block; and what became of the scan.
 template <typename T>
-__global__ void symmetrise(BatchView<const T> a, BatchView<T> matrix, Screened screened) {
-  const int64_t n = a.rows, side = (n + tile - 1) / tile;
-  const int64_t b = block_index() / (side * side), at = block_index() % (side * side);
-  if (Global<const int32_t>(screened.status)[b] != KR_STATUS_OK) return;
-  SharedArena arena;
-  const Shared<T> mirrored = arena.take<T>(tile * (tile + 1));
-  const MatrixView<const T> from = a[b];
-  const MatrixView<T> to = matrix[b];
-  const int64_t row = at / side * tile, col = at % side * tile;
-  const int lane = lane_index();
-  for (int r = warp_index(); r < tile; r += warp_count()) {
-    if (col + r < n && row + lane < n) mirrored[r * (tile + 1) + lane] = from(col + r, row + lane);
+__global__ void symmetrise(BatchView<const T> a, Global<const Bits<T>> scans, BatchView<T> matrix, Screened screened) {
+  const TileOfBatch at(a.rows);
+  SymmetricScan<T> scan;
+  scan.largest = std::bit_cast<T>(scans[numbers_of_scan * at.b]);
+  scan.largest_skew = std::bit_cast<T>(scans[numbers_of_scan * at.b + 1]);
+  scan.is_finite = scans[numbers_of_scan * at.b + 2] == 0 ? 1 : 0;
+  const SymmetricInput input = judged(scan);
+  if (at.row == 0 && at.col == 0 && thread_index() == 0) {
+    Global<int32_t>(screened.status)[at.b] = input.status;
+    Global<int32_t>(screened.exponent)[at.b] = input.exponent;
   }
-  sync_block();
-  const PowerOfTwo unit(-Global<const int32_t>(screened.exponent)[b]);
-  for (int r = warp_index(); r < tile; r += warp_count()) {
-    const int64_t i = row + r, j = col + lane;
-    if (i >= n || j >= n) continue;
-    const T here = from(i, j), other = mirrored[lane * (tile + 1) + r];
+  if (input.status != KR_STATUS_OK) return;
+  SharedArena arena;
+  const TilePair<T> pair(a[at.b], at.row, at.col, arena.take<T>(tile * (tile + 1)));
+  const PowerOfTwo unit(-input.exponent);
+  const MatrixView<T> to = matrix[at.b];
+  pair.for_each([&](int64_t i, int64_t j, T here, T other) {
     const T low = i >= j ? here : other, high = i >= j ? other : here;
     // Of halves, so that nothing overflows; it is 0 where A is symmetric.
     to(i, j) = static_cast<T>(unit.times(static_cast<double>(low + (high / 2 - low / 2))));
-  }
+  });
 }
 
-// A z and the squares of A, a warp a row; A is read by rows.
+// The probe and a number for each warp.
+struct ProbeMemory {
+  SharedArena arena;
+  Shared<float> signs;
+  Shared<double> partial;
+  __host__ __device__ ProbeMemory(int n, int warps) : signs(arena.take<float>(n)), partial(arena.take<double>(warps)) {}
+  __device__ void fill() const {
+    for (int i = thread_index(); i < signs.count(); i += block_threads()) {
+      signs[i] = static_cast<float>(random_sign(probe_stream, static_cast<uint64_t>(i)));
+    }
+    sync_block();
+  }
+};
+
+// A z and the squares of A, a warp a row; A is read by rows. One block a matrix.
 template <typename T>
 __global__ void probe_matrix(BatchView<const T> matrix, Screened screened) {
   const int64_t b = block_index();
   if (Global<const int32_t>(screened.status)[b] != KR_STATUS_OK) return;
-  SharedArena arena;
-  const Shared<double> partial = arena.take<double>(warp_count());
+  const int n = static_cast<int>(matrix.rows);
+  const ProbeMemory memory(n, warp_count());
+  memory.fill();
   const MatrixView<const T> a = matrix[b];
   double squares = 0;
-  for (int64_t i = warp_index(); i < a.rows; i += warp_count()) {
+  for (int i = warp_index(); i < n; i += warp_count()) {
     double sum = 0;
-    for (int64_t j = lane_index(); j < a.rows; j += warp_size) {
+    for (int j = lane_index(); j < n; j += warp_size) {
       const double x = static_cast<double>(a(i, j));
-      sum += probe(j) * x;
+      sum += static_cast<double>(float(memory.signs[j])) * x;
       squares += x * x;
     }
     sum = warp_sum(sum);
-    if (lane_index() == 0) Global<double>(screened.image)[b * a.rows + i] = sum;
+    if (lane_index() == 0) Global<double>(screened.image)[b * n + i] = sum;
   }
-  squares = block_sum(squares, partial);
+  squares = block_sum(squares, memory.partial);
   if (thread_index() == 0) Global<double>(screened.size)[b] = std::sqrt(squares);
 }
 
@@ -83,9 +159,10 @@ template <typename T>
 __global__ void write_matrices(Screened screened, Decomposed<T> found, BatchView<T> values, BatchView<T> vectors,
                                Global<kr_report> reports, Global<double> coordinates, Global<T> signs) {
   const int64_t b = block_index();
-  SharedArena arena;
-  const Shared<double> partial = arena.take<double>(warp_count());
   const int64_t n = found.values.rows;
+  const ProbeMemory memory(static_cast<int>(n), warp_count());
+  memory.fill();
+  const Shared<double> partial = memory.partial;
   const int32_t of_input = Global<const int32_t>(screened.status)[b];
   int32_t status = of_input != KR_STATUS_OK ? of_input : Global<const int32_t>(found.status)[b];
   double residual = not_measured, condition = not_measured;
@@ -122,7 +199,7 @@ __global__ void write_matrices(Screened screened, Decomposed<T> found, BatchView
         for (int64_t i = 0; i < n; ++i) {
           const T x = v(i, j);
           peak = std::abs(x) > std::abs(peak) ? x : peak;
-          sum += probe(i) * static_cast<double>(x);
+          sum += static_cast<double>(float(memory.signs[static_cast<int>(i)])) * static_cast<double>(x);
         }
         coordinate[j] = sum * unit.times(static_cast<double>(scaled_back<T>(w(j, 0), exponent, n)));
         sign[j] = peak < 0 ? T(-1) : T(1);
@@ -156,16 +233,23 @@ __global__ void write_matrices(Screened screened, Decomposed<T> found, BatchView
   reports[b] = report;
 }
 
+std::size_t probe_bytes(int64_t n) {
+  return ProbeMemory(static_cast<int>(n), screening_threads / warp_size).arena.bytes();
+}
+
 }  // namespace
 
 template <typename T>
 void screen(Op& op, const BatchView<const T>& a, const BatchView<T>& matrix, const Screened& screened) {
-  constexpr std::size_t partial = screening_threads / warp_size * sizeof(double);
-  launch<screen_matrices<T>>(op, {{a.batch}, screening_threads, partial}, a, screened);
-  const int64_t side = (a.rows + tile - 1) / tile;
-  launch<symmetrise<T>>(op, {{a.batch * side * side}, 256, tile * (tile + 1) * sizeof(T)}, a, matrix, screened);
+  const int64_t side = (a.rows + tile - 1) / tile, tiles = a.batch * side * side;
+  const std::size_t bytes = tile * (tile + 1) * sizeof(T);
+  Bits<T>* const scans = op.scratch<Bits<T>>(numbers_of_scan * a.batch);
+  if (op.failed() || a.batch == 0) return;
+  op.check(cudaMemsetAsync(scans, 0, static_cast<std::size_t>(numbers_of_scan * a.batch) * sizeof(T), op.stream()));
+  launch<scan_tiles<T>>(op, {{tiles}, 256, bytes}, a, Global<Bits<T>>(scans));
+  launch<symmetrise<T>>(op, {{tiles}, 256, bytes}, a, Global<const Bits<T>>(scans), matrix, screened);
   launch<probe_matrix<T>>(
-      op, {{a.batch}, screening_threads, partial},
+      op, {{a.batch}, screening_threads, probe_bytes(a.rows)},
       BatchView<const T>{matrix.data, matrix.batch, matrix.rows, matrix.cols, matrix.row_stride, matrix.batch_stride},
       screened);
 }
@@ -176,9 +260,9 @@ void write_answers(Op& op, const Screened& screened, const Decomposed<T>& found,
   const int64_t count = found.values.batch * found.values.rows;
   double* const coordinates = op.scratch<double>(count);
   T* const signs = op.scratch<T>(count);
-  launch<write_matrices<T>>(
-      op, {{found.values.batch}, screening_threads, screening_threads / warp_size * sizeof(double)}, screened, found,
-      values, vectors, Global<kr_report>(reports), Global<double>(coordinates), Global<T>(signs));
+  launch<write_matrices<T>>(op, {{found.values.batch}, screening_threads, probe_bytes(found.values.rows)}, screened,
+                            found, values, vectors, Global<kr_report>(reports), Global<double>(coordinates),
+                            Global<T>(signs));
 }
 
 template void screen(Op&, const BatchView<const float>&, const BatchView<float>&, const Screened&);

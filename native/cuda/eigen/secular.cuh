@@ -32,10 +32,11 @@ struct SecularSums {
   double left, left_slope, right, right_slope;
 };
 
-// By a warp, for root p, at origin + offset.
+// By `lanes` lanes of a warp, a power of two, for root p, at origin + offset.
+template <int lanes>
 __device__ __forceinline__ SecularSums secular_sums(const Secular& f, int p, double origin, double offset) {
   SecularSums sums{0, 0, 0, 0};
-  for (int j = lane_index(); j < f.order; j += warp_size) {
+  for (int j = lane_index() % lanes; j < f.order; j += lanes) {
     const double z = f.z[j], inverse = 1 / ((f.d[j] - origin) - offset), term = z * z * inverse;
     if (j <= p) {
       sums.left += term;
@@ -45,7 +46,8 @@ __device__ __forceinline__ SecularSums secular_sums(const Secular& f, int p, dou
       sums.right_slope += term * inverse;
     }
   }
-  return {warp_sum(sums.left), warp_sum(sums.left_slope), warp_sum(sums.right), warp_sum(sums.right_slope)};
+  return {warp_sum(sums.left, lanes), warp_sum(sums.left_slope, lanes), warp_sum(sums.right, lanes),
+          warp_sum(sums.right_slope, lanes)};
 }
 
 // The root x of c x^2 - a x + b = 0 that is (a - sqrt(a^2 - 4 b c)) / (2 c), without cancellation.
@@ -55,9 +57,10 @@ __device__ __forceinline__ double lower_root(double a, double b, double c) {
   return a > 0 ? 2 * b / (a + root) : (a - root) / (2 * c);
 }
 
-// Root p, by a warp; T says how sharp it has to be.
-template <typename T>
-__device__ SecularRoot secular_root(const Secular& f, int p) {
+// Root p, by `lanes` lanes; T says how sharp it has to be. All groups of lanes of a warp call it together, those
+// without a root of their own with is_needed = false.
+template <typename T, int lanes>
+__device__ SecularRoot secular_root(const Secular& f, int p, bool is_needed) {
   constexpr int most_steps = 80;
   // f counts as 0 below `tolerance` times its terms. Convergence is quadratic: after a step of the relative size
   // `last_step` nothing is left to correct.
@@ -68,7 +71,7 @@ __device__ SecularRoot secular_root(const Secular& f, int p) {
 
   // The value at the middle of the interval tells the nearer pole; the two poles next to the root with all the others
   // taken from the middle give the starting point.
-  const SecularSums middle = secular_sums(f, p, below, half);
+  const SecularSums middle = secular_sums<lanes>(f, p, below, half);
   const double value = rho_inverse + middle.left + middle.right;
   const double z_below = f.z[p], z_above = is_last ? 0.0 : f.z[p + 1];
   const double square_below = z_below * z_below, square_above = z_above * z_above;
@@ -83,15 +86,13 @@ __device__ SecularRoot secular_root(const Secular& f, int p) {
   if (!(offset > low && offset < high)) offset = 0.5 * (low + high);
 
   const double to_below = below - origin, to_above = is_last ? gap : above - origin;
-  bool is_found = false;
-  for (int step = 0; step < most_steps && !is_found; ++step) {
-    const SecularSums sums = secular_sums(f, p, origin, offset);
+  bool is_found = !is_needed;
+  for (int step = 0; step < most_steps && any_of_warp(!is_found); ++step) {
+    const SecularSums sums = secular_sums<lanes>(f, p, origin, offset);
     const double w = rho_inverse + sums.left + sums.right, slope = sums.left_slope + sums.right_slope;
     const double terms = 8 * (sums.right - sums.left) + rho_inverse + std::abs(offset) * slope;
-    if (std::abs(w) <= tolerance * terms) {
-      is_found = true;
-      break;
-    }
+    is_found = is_found || std::abs(w) <= tolerance * terms;
+    if (is_found) continue;
     low = w < 0 ? offset : low;
     high = w < 0 ? high : offset;
     const double left = to_below - offset, right = to_above - offset;
@@ -112,16 +113,17 @@ __device__ SecularRoot secular_root(const Secular& f, int p) {
 // accuracy,
 //   z_j^2 = prod_{i < j} (x_i - d_j) / (d_i - d_j)  prod_{j <= i < n-1} (x_i - d_j) / (d_{i+1} - d_j)  (x_{n-1} - d_j).
 // All quotients are below 1: no part of the product is smaller than the whole.
+template <int lanes>
 __device__ __forceinline__ double corrected_weight(const Secular& f, Global<const int32_t> origin,
                                                    Global<const double> offset, int j) {
   const double dj = f.d[j];
   double product = 1;
-  for (int i = lane_index(); i < f.order; i += warp_size) {
+  for (int i = lane_index() % lanes; i < f.order; i += lanes) {
     const double to_root = (f.d[origin[i]] - dj) + offset[i];
     const double to_pole = i < j ? f.d[i] - dj : i < f.order - 1 ? f.d[i + 1] - dj : 1.0;
     product *= to_root / to_pole;
   }
-  for (int flip = warp_size / 2; flip > 0; flip /= 2) product *= shuffle_xor(product, flip);
+  for (int flip = lanes / 2; flip > 0; flip /= 2) product *= shuffle_xor(product, flip, lanes);
   return std::sqrt(std::abs(product));
 }
 

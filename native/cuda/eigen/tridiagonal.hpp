@@ -16,9 +16,16 @@ struct TridiagonalBatch {
   double* d = nullptr;
   double* e = nullptr;
   double* bound = nullptr;  // of |eigenvalue|, by Gershgorin
-  T* reflectors = nullptr;  // n x n, v_k in row k
+  T* reflectors = nullptr;  // n rows, v_k in row k
+  int64_t stride = 0;       // of the rows: n, rounded up to a whole number of 16 bytes
   T* tau = nullptr;         // n
 };
+
+template <typename T>
+constexpr int64_t reflector_stride(int64_t n) {
+  constexpr int64_t whole = 16 / sizeof(T);
+  return (n + whole - 1) / whole * whole;
+}
 
 // a is symmetric and scaled to about 1. Nothing is done where skip is not 0.
 template <typename T>
@@ -28,9 +35,8 @@ void tridiagonalise(Op& op, const BatchView<const T>& a, const TridiagonalBatch<
 template <typename T>
 void tridiagonal_values(Op& op, const TridiagonalBatch<T>& form, const BatchView<T>& values, const int32_t* skip);
 
-// Column j of V = Q Z for every eigenvector z_j of T, column j of z (padded x padded, dense), j < n.
+// Column j of V = Q Z for every eigenvector z_j of T, column j of z (padded x padded, dense, destroyed), j < n.
 template <typename T>
-void back_transform(Op& op, const TridiagonalBatch<T>& form, const T* z, const BatchView<T>& vectors,
-                    const int32_t* skip);
+void back_transform(Op& op, const TridiagonalBatch<T>& form, T* z, const BatchView<T>& vectors, const int32_t* skip);
 
 }  // namespace kronroot::cuda

@@ -6,7 +6,6 @@
 // total, which is rounded to nearest. So the error does not grow with k by truncation.
 #include "pair_product.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -35,10 +34,8 @@ template <typename Tile>
 struct PairStages {
   static constexpr int elements = Tile::order * Tile::depth;  // of a plane
   Shared<Half> planes;                                        // stage after stage: A high, A low, B high, B low
-  Shared<uint32_t> partial;
 
-  __host__ __device__ explicit PairStages(SharedArena& arena)
-      : planes(arena.take<Half>(Tile::stages * 4 * elements)), partial(arena.take<uint32_t>(Tile::threads / 32)) {}
+  __host__ __device__ explicit PairStages(SharedArena& arena) : planes(arena.take<Half>(Tile::stages * 4 * elements)) {}
   __device__ __forceinline__ Shared<Half> plane(int stage, int which) const {
     return planes + (stage * 4 + which) * elements;
   }
@@ -173,15 +170,40 @@ struct PairOutput {
     }
     if (product.c_matrix.data) product.c_matrix[matrix](i, j) = x;
   }
-  __device__ __forceinline__ void put(float sum, int64_t i, int64_t j) {
-    const int64_t n = product.a.order;
-    if (i >= n || j >= n || (product.symmetric && j > i)) return;
-    float x = coefficients.alpha * sum;
-    if (coefficients.beta != 0) x += coefficients.beta * d(i, j);
+  // Elements (i, j) and (i, j + 1), j even: in the planes both at once.
+  __device__ __forceinline__ void store_pair(float x, float y, int64_t i, int64_t j) const {
+    if (product.c) {
+      const int64_t at = matrix * product.c.matrix_stride() + i * product.c.stride + j;
+      const Half high_x = to_half(c_scale * x), high_y = to_half(c_scale * y);
+      store_vector<2>(product.c.high, at, Vector<Half, 2>{{high_x, high_y}});
+      store_vector<2>(
+          product.c.low, at,
+          Vector<Half, 2>{{to_half(c_scale * x - to_float(high_x)), to_half(c_scale * y - to_float(high_y))}});
+    }
+    if (product.c_matrix.data) {
+      product.c_matrix[matrix](i, j) = x;
+      product.c_matrix[matrix](i, j + 1) = y;
+    }
+  }
+  __device__ __forceinline__ float value(float sum, int64_t i, int64_t j) {
+    float x = std::fma(coefficients.alpha, sum, coefficients.beta != 0 ? coefficients.beta * d(i, j) : 0);
     if (i == j) x += coefficients.gamma;
     const auto away = std::bit_cast<uint32_t>(std::abs(i == j ? x - 1 : x));
     distance = away > distance ? away : distance;
-    store(x, i, j);
+    return x;
+  }
+  // Of the sums at (i, j) and (i, j + 1), j even, what is below the diagonal where C is symmetric.
+  __device__ __forceinline__ void put_pair(float first, float second, int64_t i, int64_t j) {
+    const int64_t n = product.a.order, end = product.symmetric ? i + 1 : n;
+    if (i >= n || j >= end) return;
+    const float x = value(first, i, j);
+    if (j + 1 < end) {
+      const float y = value(second, i, j + 1);
+      store_pair(x, y, i, j);
+      if (product.symmetric && i != j + 1) store(y, j + 1, i);
+    } else {
+      store(x, i, j);
+    }
     if (product.symmetric && i != j) store(x, j, i);
   }
 };
@@ -238,29 +260,31 @@ __global__ void __launch_bounds__(Tile::threads) multiply_pair_tiles(PairProduct
 #pragma unroll
     for (int j = 0; j < total.across; ++j) {
 #pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        output.put(total.sums[i][j][r], first_row + warp_row + 16 * i + lane / 4 + r / 2 * 8,
-                   first_col + warp_col + 8 * j + lane % 4 * 2 + r % 2);
+      for (int r = 0; r < 4; r += 2) {
+        output.put_pair(total.sums[i][j][r], total.sums[i][j][r + 1],
+                        first_row + warp_row + 16 * i + lane / 4 + r / 2 * 8,
+                        first_col + warp_col + 8 * j + lane % 4 * 2);
       }
     }
   }
   if (p.distance == nullptr) return;
-  const uint32_t distance = block_max(output.distance, stages.partial);
-  if (thread_index() == 0) atomic_max(Global<uint32_t>(p.distance), matrix, distance);
+  const uint32_t distance = warp_max(output.distance);
+  if (lane == 0) atomic_max(Global<uint32_t>(p.distance), matrix, distance);
 }
 
-__global__ void split_elements(BatchView<const float> from, PairBatch to, const float* factor, const int32_t* skip) {
-  const int64_t count = to.matrix_stride();
-  const int64_t threads = block_count() * block_threads();
-  for (int64_t e = block_index() * block_threads() + thread_index(); e < to.batch * count; e += threads) {
-    const int64_t b = e / count, i = e % count / to.stride, j = e % to.stride;
-    if (skip != nullptr && Global<const int32_t>(skip)[b] != 0) continue;
-    float x = j < to.order ? from[b](i, j) : 0;
-    if (factor != nullptr) x *= Global<const float>(factor)[b];
-    x *= power_of_two(to.exponent);
+// One warp a row.
+__global__ void split_rows(BatchView<const float> from, PairBatch to, const float* factor, const int32_t* skip) {
+  const int64_t row = block_index() * warp_count() + warp_index(), b = row / to.order;
+  if (b >= to.batch || (skip != nullptr && Global<const int32_t>(skip)[b] != 0)) return;
+  const MatrixView<const float> matrix = from[b];
+  const float scale = power_of_two(to.exponent);
+  const float own = factor == nullptr ? 1 : Global<const float>(factor)[b];
+  for (int64_t j = lane_index(); j < to.stride; j += warp_size) {
+    // The factor first: what it leaves is in range, times the scale.
+    const float x = j < to.order ? own * matrix(row % to.order, j) * scale : 0;
     const Half high = to_half(x);
-    to.high[e] = high;
-    to.low[e] = to_half(x - to_float(high));
+    to.high[row * to.stride + j] = high;
+    to.low[row * to.stride + j] = to_half(x - to_float(high));
   }
 }
 
@@ -302,14 +326,21 @@ PairBatch pair_scratch(Op& op, int64_t batch, int64_t order, double largest) {
 }
 
 void split(Op& op, const BatchView<const float>& from, const PairBatch& to, const float* factor, const int32_t* skip) {
-  constexpr int threads = 256;
-  constexpr int64_t most_blocks = 1 << 20;
-  const int64_t blocks = (to.batch * to.matrix_stride() + threads - 1) / threads;
-  launch<split_elements>(op, {.blocks = {std::min(blocks, most_blocks)}, .threads = threads}, from, to, factor, skip);
+  constexpr int warps = 4;
+  const int64_t rows = to.batch * to.order;
+  launch<split_rows>(op, {.blocks = {(rows + warps - 1) / warps}, .threads = warps * warp_size}, from, to, factor,
+                     skip);
 }
 
+// Large tiles from so many rows on, where there are so many of them for a multiprocessor; both have the same bits.
+constexpr int64_t smallest_in_large_tiles = 192;
+constexpr double large_tiles_per_multiprocessor = 1;
+
 void multiply_pairs(Op& op, const PairProduct& product) {
-  const bool is_large = product.a.order > 256;
+  const double rows = std::ceil(static_cast<double>(product.a.order) / LargePairTile::order);
+  const double tiles = static_cast<double>(product.a.batch) * rows * (product.symmetric ? (rows + 1) / 2 : rows);
+  const bool is_large = product.a.order >= smallest_in_large_tiles &&
+                        tiles >= large_tiles_per_multiprocessor * op.device().multiprocessors;
   if (product.precision == PairPrecision::full) {
     is_large ? launch_tiles<LargePairTile, true>(op, product) : launch_tiles<SmallPairTile, true>(op, product);
   } else {

@@ -1,45 +1,53 @@
-// One thread an element of C.
 #include "product.hpp"
 
-#include "../launch.hpp"
+#include <algorithm>
+
+#include "product_kernels.hpp"
 
 namespace kronroot::cuda {
-namespace {
 
 template <typename T>
-__global__ void multiply_elements(Product<T> p) {
-  const int64_t tiles = (p.c.rows * p.c.cols + block_threads() - 1) / block_threads();
-  const int64_t b = block_index() / tiles / p.parts.count, part = block_index() / tiles % p.parts.count;
-  if (p.skip != nullptr && Global<const int32_t>(p.skip)[b] != 0) return;
-  const int64_t e = block_index() % tiles * block_threads() + thread_index();
-  if (e >= p.c.rows * p.c.cols) return;
-  const int64_t i = e / p.c.cols, j = e % p.c.cols;
-  if (p.symmetric && j > i) return;
-  MatrixView<const T> a = p.a[b], x = p.b[b];
-  MatrixView<T> c = p.c[b];
-  a.data = a.data + part * p.parts.a_stride;
-  x.data = x.data + part * p.parts.b_stride;
-  c.data = c.data + part * p.parts.c_stride;
-  const int64_t k = p.transpose_a ? p.a.rows : p.a.cols;
-  T sum = 0;
-  for (int64_t l = 0; l < k; ++l) sum += (p.transpose_a ? a(l, i) : a(i, l)) * (p.transpose_b ? x(j, l) : x(l, j));
-  sum *= static_cast<T>(p.alpha);
-  if (p.beta != 0) sum += static_cast<T>(p.beta) * c(i, j);
-  if (i == j) sum += static_cast<T>(p.gamma);
-  c(i, j) = sum;
-  if (p.symmetric && i != j) c(j, i) = sum;
+ProductKernel choose_kernel(const Product<T>& product, int multiprocessors) {
+  const ProductCrossovers& at = product_crossovers;
+  const int64_t longest = std::max(product.c.rows, product.c.cols);
+  if (longest <= at.largest_in_warp && depth_of(product) <= at.deepest_in_warp) {
+    if (longest <= 8) return ProductKernel::warp_8;
+    return longest <= 16 ? ProductKernel::warp_16 : ProductKernel::warp_32;
+  }
+  if (std::min(product.c.rows, product.c.cols) < at.smallest_in_large_tiles) return ProductKernel::tile_64;
+  const auto tiles = [](int64_t length) { return static_cast<double>((length + 127) / 128); };
+  const double of_all = static_cast<double>(product.c.batch) * static_cast<double>(product.parts.count) *
+                        tiles(product.c.rows) * tiles(product.c.cols) / (product.symmetric ? 2 : 1);
+  return of_all >= at.large_tiles_per_multiprocessor * multiprocessors ? ProductKernel::tile_128
+                                                                       : ProductKernel::tile_64;
 }
 
-}  // namespace
+template <typename T>
+void multiply_with(ProductKernel kernel, Op& op, const Product<T>& product) {
+  switch (kernel) {
+    case ProductKernel::warp_8:
+      return multiply_in_warps(8, op, product);
+    case ProductKernel::warp_16:
+      return multiply_in_warps(16, op, product);
+    case ProductKernel::warp_32:
+      return multiply_in_warps(32, op, product);
+    case ProductKernel::tile_64:
+      return multiply_in_tiles(64, op, product);
+    case ProductKernel::tile_128:
+      return multiply_in_tiles(128, op, product);
+  }
+}
 
 template <typename T>
 void multiply(Op& op, const Product<T>& product) {
-  constexpr int threads = 256;
-  const int64_t tiles = (product.c.rows * product.c.cols + threads - 1) / threads;
-  launch<multiply_elements<T>>(op, {.blocks = {product.c.batch * product.parts.count * tiles}, .threads = threads},
-                               product);
+  if (product.c.batch * product.parts.count * product.c.rows * product.c.cols == 0) return;
+  multiply_with(choose_kernel(product, op.device().multiprocessors), op, product);
 }
 
+template ProductKernel choose_kernel(const Product<float>&, int);
+template ProductKernel choose_kernel(const Product<double>&, int);
+template void multiply_with(ProductKernel, Op&, const Product<float>&);
+template void multiply_with(ProductKernel, Op&, const Product<double>&);
 template void multiply(Op&, const Product<float>&);
 template void multiply(Op&, const Product<double>&);
 

@@ -40,7 +40,7 @@ struct Certificate {
   static constexpr int vectors = 4;
 
   // v <- 2^-e v, its largest magnitude in [1, 2); returns e.
-  __device__ int take_exponent(const Vector& v) const {
+  __attribute__((noinline)) __device__ int take_exponent(const Vector& v) const {
     double largest = 0;
     for (int i = team.rank(); i < n; i += team.size()) largest = std::max(largest, std::abs(static_cast<double>(v[i])));
     largest = team.max(largest);
@@ -57,7 +57,7 @@ struct Certificate {
   }
   // image = v, then v = matrix image, a symmetric matrix, which is read by columns.
   template <typename Square>
-  __device__ void multiply(const Square& matrix, const Vector& v) const {
+  __attribute__((noinline)) __device__ void multiply(const Square& matrix, const Vector& v) const {
     for (int i = team.rank(); i < n; i += team.size()) {
       const double each = v[i];
       image[i] = each;
@@ -105,7 +105,7 @@ struct Certificate {
     return take_exponent(v);
   }
   // v <- v 2^exponent
-  __device__ void settle(const Vector& v, int64_t exponent) const {
+  __attribute__((noinline)) __device__ void settle(const Vector& v, int64_t exponent) const {
     const auto shift = static_cast<int>(exponent < -5000 ? -5000 : exponent > 5000 ? 5000 : exponent);
     for (int i = team.rank(); i < n; i += team.size()) {
       const double each = v[i];
@@ -121,7 +121,7 @@ struct Certificate {
     team.sync();
   }
   // v <- W v in one of the two orders: B number j stands after (j + 1/2) a / b factors X, rounded; half way up or down.
-  __device__ void multiply_word(bool half_up, const Vector& v) const {
+  __attribute__((noinline)) __device__ void multiply_word(bool half_up, const Vector& v) const {
     const int a = request.root.a, b = request.root.b;
     int64_t exponent = -remainder;
     int done = 0;
@@ -178,7 +178,7 @@ struct Certificate {
     return {squared_distance(y, z, true), squared_distance(z, z, false)};
   }
 
-  __device__ double residual() const {
+  __attribute__((noinline)) __device__ double residual() const {
     double error = 0, size = 0;
     const int probes = request.full_residual ? n : 1;
     for (int k = 0; k < probes; ++k) {

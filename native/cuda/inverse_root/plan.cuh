@@ -21,9 +21,10 @@ struct Schedules {
 
 // How far below 0 an eigenvalue may be left as it is under a ridge of epsilon. One of -epsilon / 64 moves the result by
 // 1.6 %/p in its direction, where the rounding of eigh in f32 moves it by several per cent under the default ridge; up
-// to order 32, where eigh is sometimes lucky in the few directions there are, nothing that f32 can show is left.
-__device__ inline double tolerated_negative(double epsilon, int n) {
-  return n <= 32 ? 0x1p-24 * epsilon : epsilon / 64;
+// to order 32, where eigh is sometimes lucky in the few directions there are, nothing that the element type can show is
+// left.
+__device__ inline double tolerated_negative(double epsilon, int n, int32_t dtype) {
+  return n <= 32 ? ulp_of_dtype(dtype) / 2 * epsilon : epsilon / 64;
 }
 
 // Power of two between S and A.
@@ -58,8 +59,9 @@ __device__ inline Series series_of(int32_t method, int p) {
 
 // The plan, with the report of a matrix that has no answer. `room` is left above lambda_max for the rounding of M_0.
 template <typename Vector>
-__device__ RootPlan plan_root(const RootRequest& request, const Schedules& schedules, int exponent, double trace,
-                              const SpectrumEnds& ends, const Tridiagonal<Vector>& t, double room, kr_report* refused) {
+__attribute__((noinline)) __device__ RootPlan plan_root(const RootRequest& request, const Schedules& schedules,
+                                                        int exponent, double trace, const SpectrumEnds& ends,
+                                                        const Tridiagonal<Vector>& t, double room, kr_report* refused) {
   const int n = t.n;
   RootPlan plan{};
   plan.stage = request.is_planned ? root_is_chosen : root_is_next;
@@ -78,7 +80,7 @@ __device__ RootPlan plan_root(const RootRequest& request, const Schedules& sched
     return plan;
   }
   const bool is_invertible =
-      plan.rank == n || (plan.epsilon > 0 && ends.smallest >= -tolerated_negative(plan.epsilon, n));
+      plan.rank == n || (plan.epsilon > 0 && ends.smallest >= -tolerated_negative(plan.epsilon, n, request.dtype));
   const double top = ends.largest + plan.epsilon, bottom = ends.smallest + plan.epsilon;
   plan.condition = std::max(1.0, top / bottom);
   if (!is_invertible || !(plan.condition <= largest_condition(request.dtype))) return plan;
@@ -121,8 +123,8 @@ struct Spectrum {
 
 // value(i), i < n: all eigenvalues of S in any order. The report has status, rank and condition.
 template <typename Team, typename Value>
-__device__ Spectrum spectrum_of(const Team& team, const RootRequest& request, int exponent, int n, const Value& value,
-                                kr_report* report) {
+__attribute__((noinline)) __device__ Spectrum spectrum_of(const Team& team, const RootRequest& request, int exponent,
+                                                          int n, const Value& value, kr_report* report) {
   Spectrum spectrum;
   double most = -1e300, least = 1e300, trace = 0;
   for (int i = team.rank(); i < n; i += team.size()) {

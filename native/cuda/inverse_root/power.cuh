@@ -31,7 +31,7 @@ __device__ inline DoubleDouble power(double x, int exponent) {
 }
 
 // (x 2^exponent)^{-b/a} (or of b/a, where the root is no inverse) times 2^-result, x > 0 finite.
-__device__ inline double root_power(double x, int exponent, const Root& root, int result) {
+__attribute__((noinline)) __device__ inline double root_power(double x, int exponent, const Root& root, int result) {
   int of_x = 0;
   const double mantissa = frexp(x, &of_x);
   const RootScale scale = RootScale::of(root, of_x + exponent);

@@ -13,7 +13,7 @@ constexpr int most_threads = 320;  // of 128 / 32 tiles
 
 // One warp a matrix, several matrices a block.
 template <typename T, int Side>
-__global__ void __launch_bounds__(128) warp_roots(RootRequest request, Schedules schedules, RootBatch<T> batch) {
+__global__ void __launch_bounds__(128, 1) warp_roots(RootRequest request, Schedules schedules, RootBatch<T> batch) {
   const int64_t b = block_index() * warp_count() + warp_index();
   const int n = static_cast<int>(batch.a.rows);
   SharedArena arena;
@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(128) warp_roots(RootRequest request, Schedules
 
 // One block a matrix, X in shared memory.
 template <typename T>
-__global__ void __launch_bounds__(most_threads)
+__global__ void __launch_bounds__(most_threads, 1)
     block_roots(RootRequest request, Schedules schedules, RootBatch<T> batch) {
   SharedArena arena;
   const BlockTeam team{arena.take<double>(warp_count())};
@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(most_threads)
 
 // The same with X in memory of the device, `xs`.
 template <typename T>
-__global__ void __launch_bounds__(most_threads)
+__global__ void __launch_bounds__(most_threads, 1)
     block_roots_beside(RootRequest request, Schedules schedules, RootBatch<T> batch, Global<T> xs) {
   SharedArena arena;
   const BlockTeam team{arena.take<double>(warp_count())};
@@ -83,7 +83,6 @@ void small_roots(Op& op, const RootRequest& request, const Schedules& schedules,
   const int64_t n = batch.a.rows, count = batch.a.batch;
   if (n <= 8) return launch_warps<T, 8>(op, request, schedules, batch);
   if (n <= 16) return launch_warps<T, 16>(op, request, schedules, batch);
-  if (n <= 24) return launch_warps<T, 24>(op, request, schedules, batch);
   if (n <= 32) return launch_warps<T, 32>(op, request, schedules, batch);
   const std::size_t with_x = block_bytes<T, true>(n, request.root.a);
   if (with_x <= static_cast<std::size_t>(op.device().shared_bytes)) {

@@ -67,8 +67,8 @@ struct SmallRootMemory {
 
 // The iteration of a plan. Returns the number of steps, or -1 where it has not converged.
 template <typename Pair>
-__device__ int iterate(const Pair& pair, const RootRequest& request, const RootPlan& plan, const Schedules& schedules,
-                       double ulp) {
+__attribute__((noinline)) __device__ int iterate(const Pair& pair, const RootRequest& request, const RootPlan& plan,
+                                                 const Schedules& schedules, double ulp) {
   using W = typename decltype(pair.factor)::Element;
   const bool is_scheduled = request.method == KR_METHOD_MINIMAX;
   const Series series = series_of(request.method, request.root.a);

@@ -11,7 +11,7 @@ struct SpectrumEnds {
 
 // Number of eigenvalues above `shift`: of the positive pivots of T - shift I (Sylvester's law of inertia).
 template <typename Vector>
-__device__ int count_above(const Tridiagonal<Vector>& t, double shift) {
+__attribute__((noinline)) __device__ int count_above(const Tridiagonal<Vector>& t, double shift) {
   constexpr double least_pivot = 1e-290;
   int count = 0;
   double pivot = 1, square = 0;
@@ -29,7 +29,8 @@ __device__ int count_above(const Tridiagonal<Vector>& t, double shift) {
 // Enclosures of both ends, cut into as many parts as half of the team has threads until they are no wider than
 // tolerance times the size of T; the upper ends are returned.
 template <typename Team, typename Vector>
-__device__ SpectrumEnds spectrum_ends(const Team& team, const Tridiagonal<Vector>& t, double tolerance) {
+__attribute__((noinline)) __device__ SpectrumEnds spectrum_ends(const Team& team, const Tridiagonal<Vector>& t,
+                                                                double tolerance) {
   double low = 0, high = 0;  // by Gershgorin's theorem, of -T and of T
   for (int k = team.rank(); k < t.n; k += team.size()) {
     const double centre = t.diagonal[k];

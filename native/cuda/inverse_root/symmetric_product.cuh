@@ -32,6 +32,7 @@ struct Tile<double, Side> {
 #pragma unroll
       for (int c = 0; c < rows; ++c) sums[r][c][0] = sums[r][c][1] = 0;
     }
+#pragma unroll 2
     for (int k = 0; k < depth; k += 4) {
       double left[rows], right[rows];
 #pragma unroll
@@ -92,6 +93,7 @@ struct Tile<float, Side> {
 #pragma unroll
       for (int c = 0; c < columns; ++c) sums[r][c][0] = sums[r][c][1] = sums[r][c][2] = sums[r][c][3] = 0;
     }
+#pragma unroll 1
     for (int k = 0; k < depth; k += 8) {
       uint32_t left[rows][4], left_low[rows][4];
 #pragma unroll

@@ -98,8 +98,8 @@ __device__ void update_and_multiply(const Team& team, int n, const Square& a, co
 
 // A is overwritten.
 template <typename Team, typename Square, typename Vector>
-__device__ void tridiagonalize(const Team& team, const Square& a, TridiagonalWork<Vector> work,
-                               const Tridiagonal<Vector>& t) {
+__attribute__((noinline)) __device__ void tridiagonalize(const Team& team, const Square& a,
+                                                         TridiagonalWork<Vector> work, const Tridiagonal<Vector>& t) {
   // Below it a column counts as 0: its square would underflow.
   constexpr double tiny = 1e-280;
   const int n = t.n;

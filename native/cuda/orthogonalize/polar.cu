@@ -13,7 +13,7 @@
 namespace kronroot::cuda {
 namespace {
 
-constexpr int threads = 512;
+constexpr int threads = 256;
 constexpr int most_sweeps = 40;
 // Of scratch memory; larger batches are answered in parts.
 constexpr int64_t most_bytes = int64_t{4} << 30;

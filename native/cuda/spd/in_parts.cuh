@@ -205,9 +205,11 @@ __global__ void __launch_bounds__(part_threads)
       if (error_squares > 0) residual = std::max(residual, std::sqrt(error_squares) / scale);
     }
   }
-  if (!all_of_part<N>(given)) {
+  given = all_of_part<N>(given);
+  finite = all_of_part<N>(finite);
+  if (!given) {
     report = failed(KR_STATUS_NON_FINITE_INPUT);
-  } else if (!is_failure(report) && !all_of_part<N>(finite)) {
+  } else if (!is_failure(report) && !finite) {
     report = failed(KR_STATUS_OVERFLOW);
   }
   const bool writes = place.is_present && has_row && !is_failure(report);

@@ -142,7 +142,7 @@ __device__ void invert_shared(const Triangle<T>& l) {
     }
   }
   for (int p = panel; p < n; p += panel) {
-    const int rows = std::min(panel, n - p);
+    const int rows = std::min(int{panel}, n - p);
     sync_block();
     for (int j = thread_index(); j < p; j += block_threads()) {
       T x[panel];
@@ -198,7 +198,7 @@ __device__ void square_shared(const Triangle<T>& m, Shared<T> diagonal) {
       }
 #pragma unroll
       for (int r = 0; r < rows_at_once; ++r) {
-        if (i + r == j) diagonal[j] = sums[r];
+        if (i + r == j && j < n) diagonal[j] = sums[r];
         if (i + r < j && j < n) m.elements[m.at(i + r, j)] = sums[r];
       }
     }

@@ -152,11 +152,12 @@ __device__ __forceinline__ double sign_of_lane(int64_t n) {
 // The factor's part of the report.
 template <typename T, int N>
 __device__ __forceinline__ kr_report report_of_part(const PartInput<T>& input, int failing, T own_root, int64_t n) {
-  if (input.status != KR_STATUS_OK) return failed(static_cast<kr_status>(input.status));
   const bool counts = thread_index() % N < n;
   const double root = static_cast<double>(own_root), infinity = std::numeric_limits<double>::infinity();
   const double most = part_max<N>(counts ? root : 0.0);
   const double least = -part_max<N>(counts ? -root : -infinity);
+  // After the maxima: the lanes of a warp hold matrices that were read and others.
+  if (input.status != KR_STATUS_OK) return failed(static_cast<kr_status>(input.status));
   return factorised(failing, most, least);
 }
 

@@ -88,7 +88,7 @@ typedef enum kr_method {
   KR_METHOD_ORTHOGONAL_ITERATION = 16, /* eigh: one step from such a basis */
   KR_METHOD_PARTIAL_FRACTIONS = 17,
   KR_METHOD_HOUSEHOLDER = 18, /* qr */
-  KR_METHOD_JACOBI = 19,      /* svd */
+  KR_METHOD_JACOBI = 19,      /* svd; eigh of small matrices on CUDA */
 } kr_method;
 
 /* Step of the recovery ladder that answered. */

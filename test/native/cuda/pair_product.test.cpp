@@ -185,6 +185,31 @@ TEST("multiply_pairs: matrices that are skipped stay, and NaN is the largest dis
   EXPECT(distances[0] == 0 && distances[1] > 0 && distances[1] < 0x7f800000 && distances[2] > 0x7f800000);
 }
 
+// The emulated device has 4 multiprocessors: one matrix is cut into small tiles, two into large ones.
+TEST("multiply_pairs: the same bits alone and in a batch, from small tiles and large ones") {
+  constexpr int64_t n = 200;
+  Uniform random(4);
+  Batch<float> a(2, n, n), alone(1, n, n), together(2, n, n);
+  random.fill(a);
+  make_symmetric(a);
+  const DeviceBatch da(*&a), dalone(*&alone), dtogether(*&together);
+  for (const DeviceBatch* c : {std::addressof(dalone), std::addressof(dtogether)}) {
+    CudaCall call;
+    Op op(call.get(), "pair_product");
+    const BatchView<float> to = view<float>(*c);
+    BatchView<const float> from = view<const float>(da);
+    from.batch = to.batch;
+    const PairBatch pairs = cuda::pair_scratch(op, to.batch, n, 1);
+    cuda::split(op, from, pairs);
+    cuda::multiply_pairs(op, {.a = pairs, .b = pairs, .c_matrix = to});
+  }
+  dalone.read();
+  dtogether.read();
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j) EXPECT(alone(i, j) == together(i, j));
+  }
+}
+
 TEST("split: any scale through the factor of each matrix") {
   constexpr int64_t n = 5;
   Batch<float> a(2, n, n), back(2, n, n);

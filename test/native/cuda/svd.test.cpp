@@ -118,12 +118,32 @@ void bounds(int64_t m, int64_t n) {
 }
 
 TEST("svd: bounds, order and signs, f32") {
-  for (const auto& [m, n] : {std::pair{1, 1}, {0, 3}, {3, 0}, {2, 2}, {3, 7}, {9, 4}, {16, 16}, {33, 20}, {40, 44}}) {
+  for (const auto& [m, n] : {std::pair{1, 1}, {0, 3}, {3, 0}, {2, 2}, {3, 7}, {9, 4}, {16, 16}, {33, 20}, {66, 65}}) {
     bounds<float>(m, n);
   }
 }
 TEST("svd: bounds, order and signs, f64") {
   for (const auto& [m, n] : {std::pair{1, 1}, {2, 2}, {3, 7}, {9, 4}, {16, 16}, {35, 37}}) bounds<double>(m, n);
+}
+
+TEST("svd: a row longer than the shared memory of a block") {
+  constexpr int64_t n = 60000;
+  Batch<float> a(1, 1, n), s(1, 1, 1), u(1, 1, 1), v(1, n, 1);
+  for (int64_t j = 0; j < n; ++j) a(0, j) = static_cast<float>(j % 7) - 3;
+  const DeviceBatch input(a.descriptor()), on_device_s(s.descriptor()), on_device_u(u.descriptor()),
+      on_device_v(v.descriptor());
+  CudaCall call;
+  EXPECT(cuda().svd(call.get(), nullptr, &input, &on_device_s, &on_device_u, &on_device_v, nullptr) == KR_OK);
+  on_device_s.read();
+  on_device_u.read();
+  on_device_v.read();
+  double squares = 0;
+  for (int64_t j = 0; j < n; ++j) squares += static_cast<double>(a(0, j)) * a(0, j);
+  EXPECT_NEAR(s(0, 0), std::sqrt(squares), 1e-5 * std::sqrt(squares));
+  EXPECT(u(0, 0) == 1);
+  double worst = 0;
+  for (int64_t j = 0; j < n; ++j) worst = std::max(worst, std::abs(v(j, 0) * std::sqrt(squares) - a(0, j)));
+  EXPECT(worst < 1e-3);
 }
 
 template <typename T>

@@ -1,5 +1,5 @@
-// Stands in for CUDA's header of this name when native/cuda is compiled against the emulator: the keywords mean nothing to
-// g++, and the calls of the runtime that native/cuda makes are those of test/simt/runtime.cpp.
+// Stands in for CUDA's header of this name when native/cuda is compiled against the emulator: the keywords mean nothing
+// to g++, and the calls of the runtime that native/cuda makes are those of test/simt/runtime.cpp.
 #pragma once
 
 #include <cstddef>
@@ -50,8 +50,16 @@ enum cudaDeviceAttr {
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
-enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4, cudaMemPoolAttrReservedMemCurrent = 5, cudaMemPoolAttrUsedMemCurrent = 7 };
-enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal = 0, cudaStreamCaptureModeThreadLocal = 1, cudaStreamCaptureModeRelaxed = 2 };
+enum cudaMemPoolAttr {
+  cudaMemPoolAttrReleaseThreshold = 4,
+  cudaMemPoolAttrReservedMemCurrent = 5,
+  cudaMemPoolAttrUsedMemCurrent = 7
+};
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal = 0,
+  cudaStreamCaptureModeThreadLocal = 1,
+  cudaStreamCaptureModeRelaxed = 2
+};
 
 struct simt_stream;
 struct simt_event;

@@ -1,0 +1,99 @@
+// Arrays of optimizers: typed arrays where native code works on the memory of the process, tensors on a GPU.
+import type { Device } from '../device.js'
+import { elementwiseUpdate } from '../linalg/elementwise-update.js'
+import { Tensor } from '../tensor.js'
+
+/** fp32 numbers of a parameter, row-major: in JavaScript's memory, or a tensor of the device. */
+export type ParameterArray = Float32Array | Tensor
+
+/** Whether arrays that outlive a call belong into memory of the device's own. */
+export function keepsArrays(device: Device): boolean {
+  return device.kind === 'cuda'
+}
+
+/** Zeros that live where the device works. */
+export function zeros(device: Device, size: number): ParameterArray {
+  return keepsArrays(device) ? held(device.empty([size])) : new Float32Array(size)
+}
+
+let holder: Tensor[] | undefined
+
+/** Remembers a tensor for {@link allOrNothing}. */
+export function held(tensor: Tensor): Tensor {
+  holder?.push(tensor)
+  return tensor
+}
+
+/** Runs `make`; where it throws, the tensors that were {@link held} by then give their memory back. */
+export function allOrNothing<Result>(make: () => Result): Result {
+  const outer = holder
+  const own: Tensor[] = []
+  holder = own
+  try {
+    return make()
+  } catch (error) {
+    disposeArrays(own)
+    throw error
+  } finally {
+    holder = outer
+  }
+}
+
+export function lengthOf(array: ParameterArray): number {
+  return Tensor.isTensor(array) ? array.size : array.length
+}
+
+/** The numbers in JavaScript's memory: the array itself, or a copy of the tensor. */
+export function onHost(array: ParameterArray): Float32Array {
+  return Tensor.isTensor(array) ? (array.data() as Float32Array) : array
+}
+
+/** Gives the memory of tensors back. */
+export function disposeArrays(arrays: readonly (ParameterArray | undefined)[]): void {
+  for (const array of arrays) if (Tensor.isTensor(array)) array.dispose()
+}
+
+/** Views of parts of arrays, valid until the scope ends. */
+export class Views {
+  readonly #tensors: Tensor[] = []
+
+  /** Elements start .. start + length: a subarray, or a tensor over the same memory. */
+  of(array: ParameterArray, start: number, length: number): ParameterArray {
+    if (!Tensor.isTensor(array)) return array.subarray(start, start + length)
+    if (length === array.size) return array
+    const view = array.device.wrap(array.pointer + BigInt(4 * start), [length])
+    this.#tensors.push(view)
+    return view
+  }
+
+  dispose(): void {
+    for (const tensor of this.#tensors) tensor.dispose()
+  }
+}
+
+/** Runs `work` with views that end with it. */
+export function withViews<Result>(work: (views: Views) => Result): Result {
+  const views = new Views()
+  try {
+    return work(views)
+  } finally {
+    views.dispose()
+  }
+}
+
+/** One array copied to another one of its length, times a factor. */
+export interface Copy {
+  readonly from: ParameterArray
+  readonly to: ParameterArray
+  readonly factor?: number
+}
+
+/** Copies in one native call. */
+export function copyAll(device: Device, copies: readonly Copy[]): void {
+  if (copies.length === 0) return
+  elementwiseUpdate(
+    device,
+    'combine',
+    copies.map(({ from, to, factor = 1 }) => ({ gradient: from, direction: to, fromGradient: factor })),
+  )
+}
