@@ -14,13 +14,14 @@ void OperationJob::work(const int32_t* cancelled) {
     call_.run(cancelled, reports_.data());
     return;
   }
+  if (reports_.empty()) {
+    call_.run(cancelled, nullptr);
+    call_.device().synchronize();
+    return;
+  }
   const Memory reports(call_.device().shared_from_this(), call_.report_bytes(), call_.name());
   call_.run(cancelled, static_cast<kr_report*>(reports.data()));
-  if (reports_.empty()) {
-    call_.device().synchronize();
-  } else {
-    reports.download(reports_.data());
-  }
+  reports.download(reports_.data());
 }
 
 napi_value OperationJob::value(napi_env env) {
