@@ -65,7 +65,7 @@ TEST("open: threads from the option, else KRONROOT_THREADS, else the cores") {
   {
     const Environment threads("KRONROOT_THREADS", "3");
     EXPECT(Opened({}).info().threads == 3);
-    EXPECT(Opened({0, 2, nullptr}).info().threads == 2);
+    EXPECT(Opened({0, 2, nullptr, nullptr}).info().threads == 2);
   }
   EXPECT(Opened({}).info().threads >= 1);
 }
@@ -102,10 +102,10 @@ TEST("open: crossovers from the file in KRONROOT_CROSSOVERS, else those built in
 
 TEST("open: the instruction set from the option, else KRONROOT_ISA, else the best") {
   for (const kronroot::cpu::KernelSet* set : kernel_sets()) {
-    EXPECT(Opened({0, 0, set->name}).info().isa == std::string(set->name));
+    EXPECT(Opened({0, 0, set->name, nullptr}).info().isa == std::string(set->name));
     const Environment isa("KRONROOT_ISA", set->name);
     EXPECT(Opened({}).info().isa == std::string(set->name));
-    EXPECT(Opened({0, 0, "baseline"}).info().isa == std::string("baseline"));
+    EXPECT(Opened({0, 0, "baseline", nullptr}).info().isa == std::string("baseline"));
   }
   EXPECT(Opened({}).info().isa == std::string(kernel_sets().back()->name));
 }
@@ -123,9 +123,9 @@ TEST("open: an unknown instruction set is refused with those there are") {
 }
 
 TEST("open: one device, and threads within reason") {
-  EXPECT(Opened({1, 0, nullptr}).code == KR_NO_DEVICE);
-  EXPECT(Opened({0, -1, nullptr}).code == KR_BAD_OPTION);
-  EXPECT(Opened({0, 1 << 20, nullptr}).code == KR_BAD_OPTION);
+  EXPECT(Opened({1, 0, nullptr, nullptr}).code == KR_NO_DEVICE);
+  EXPECT(Opened({0, -1, nullptr, nullptr}).code == KR_BAD_OPTION);
+  EXPECT(Opened({0, 1 << 20, nullptr, nullptr}).code == KR_BAD_OPTION);
 }
 
 TEST("info: the processor has a name without blanks around it") {
