@@ -111,7 +111,7 @@ TEST("open: the instruction set from the option, else KRONROOT_ISA, else the bes
 }
 
 TEST("open: an unknown instruction set is refused with those there are") {
-  const Opened by_option({0, 0, "mmx"});
+  const Opened by_option({0, 0, "mmx", nullptr});
   EXPECT(by_option.code == KR_BAD_OPTION);
   EXPECT_CONTAINS(by_option.call.message(), "isa:");
   EXPECT_CONTAINS(by_option.call.message(), "baseline");

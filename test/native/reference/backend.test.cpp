@@ -53,7 +53,7 @@ TEST("device: open, info, memory, close") {
 TEST("device: what is refused") {
   Call call;
   kr_device* device = nullptr;
-  const kr_device_options second{1, 0, nullptr};
+  const kr_device_options second{1, 0, nullptr, nullptr};
   EXPECT(reference.open(call.get(), &second, &device) == KR_NO_DEVICE && device == nullptr);
   EXPECT_CONTAINS(call.message(), "ordinal");
   EXPECT(reference.open(call.get(), nullptr, &device) == KR_OK);
