@@ -174,7 +174,9 @@ void check_polar(double smallest, int64_t m, int64_t n, bool clustered) {
   const double error = relative_error(answer.x, exact(a, options));
   check(error <= bound, std::string(type_name<T>) + " sigma_min " + std::to_string(-std::log10(smallest)),
         "error / bound", error / bound);
-  EXPECT_NEAR(answer.report.condition * smallest, 1, 0.05);
+  // Singular values near their own rounding are known to a factor of two.
+  const bool is_near_rounding = smallest <= 200 * static_cast<double>(m) * ulp_of<T>;
+  EXPECT_NEAR(answer.report.condition * smallest, 1, is_near_rounding ? 0.5 : 0.05);
   check(answer.report.residual < 1e3 * ulp_of<T>,
         std::to_string(m) + " sigma_min 1e" + std::to_string(std::log10(smallest)), "residual / ulp",
         answer.report.residual / ulp_of<T>);
