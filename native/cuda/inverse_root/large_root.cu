@@ -6,6 +6,8 @@
 
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
+#include "candidate.hpp"
+#include "simple_root.cuh"
 
 namespace kronroot::cuda {
 namespace {
@@ -71,44 +73,15 @@ __global__ void __launch_bounds__(threads) examine_roots(LargePart<T> part) {
     part.is_elsewhere[b] = 1;
   }
   const SymmetricInput input = scan_symmetric(a, team.partial);
-  if (input.status != KR_STATUS_OK) {
-    settle(part, b, root_is_settled, failed(static_cast<kr_status>(input.status)));
-    return;
-  }
+  const Global<double> vectors = part.vectors + b * vectors_of(n);
+  if (settle_simple(team, request, input, vectors, part.batch, part.first + b) != root_is_iterated) return;
   const int exponent = scale_exponent(request, input);
   const SymmetricReader<T> reader{a, exponent};
-  kr_report report = answered(KR_METHOD_DIRECT);
-  const Global<double> vectors = part.vectors + b * vectors_of(n);
-  if (input.is_diagonal) {
-    const RootScale scale = diagonal_root<T>(
-        team, request, exponent, n, [&](int i) { return static_cast<double>(reader(i, i)); },
-        [&](int i, T value) { vectors[i] = static_cast<double>(value); }, &report);
-    if (!is_failure(report) && !(report.residual <= request.residual_bound)) {
-      settle(part, b, root_is_next, report);
-      return;
-    }
-    double overflows = 0;
-    team.sync();
-    if (!is_failure(report)) {
-      for (int i = team.rank(); i < n; i += team.size()) {
-        if (!is_finite(static_cast<T>(ldexp(vectors[i], scale.result)))) overflows = 1;
-      }
-    }
-    if (team.max(overflows) != 0) report = failed(KR_STATUS_OVERFLOW);
-    settle(part, b, root_is_settled, report);
-    if (is_failure(report)) return;
-    const MatrixView<T> out = part.batch.x[part.first + b];
-    for (int e = team.rank(); e < n * n; e += team.size()) {
-      const int i = e / n, j = e % n;
-      out(i, j) = i == j ? static_cast<T>(ldexp(vectors[i], scale.result)) : T(0);
-    }
-    return;
-  }
+  kr_report report{};
   const MatrixView<T> s = part.s[b];
   const MatrixView<double> square = part.square[b];
-  const bool needs_values = request.is_pseudo_inverse() || request.method == KR_METHOD_EIGH;
   double trace = 0;
-  for (int e = team.rank(); e < n * n && !needs_values; e += team.size()) {
+  for (int e = team.rank(); e < n * n; e += team.size()) {
     const T each = reader(e / n, e % n);
     s(e / n, e % n) = each;
     square(e / n, e % n) = static_cast<double>(each);
@@ -116,13 +89,10 @@ __global__ void __launch_bounds__(threads) examine_roots(LargePart<T> part) {
   }
   trace = team.sum(trace);
   const Tridiagonal<Global<double>> t{n, vectors, vectors + n};
-  SpectrumEnds ends{};
-  if (!needs_values) {
-    team.sync();
-    tridiagonalize(team, GlobalSquare<double>{square.data, n}, TridiagonalWork<Global<double>>::in(vectors + 2 * n, n),
-                   t);
-    ends = spectrum_ends(team, t, sizeof(T) == 4 ? 1e-9 : 1e-14);
-  }
+  team.sync();
+  tridiagonalize(team, GlobalSquare<double>{square.data, n}, TridiagonalWork<Global<double>>::in(vectors + 2 * n, n),
+                 t);
+  const SpectrumEnds ends = spectrum_ends(team, t, sizeof(T) == 4 ? 1e-9 : 1e-14);
   constexpr double room = sizeof(T) == 4 ? 1 + 1e-5 : 1 + 1e-9;
   const RootPlan plan = plan_root(request, part.schedules, exponent, trace, ends, t, room, &report);
   settle(part, b, plan.stage, report);
@@ -224,52 +194,28 @@ __global__ void gather_roots(LargePart<T> part) {
   part.factor[b](i, j) = value;
 }
 
+// The draft of the report, and how the candidate is scaled. Not 0 in skip_x: there is none.
 template <typename T>
-__global__ void __launch_bounds__(threads) certify_roots(LargePart<T> part, BatchView<T> result) {
-  const int64_t b = block_index();
-  const int n = static_cast<int>(part.s.rows);
-  SharedArena arena;
-  const BlockTeam team{arena.take<double>(threads / warp_size)};
-  if (part.is_elsewhere[b] != 0) return;
-  const RootRequest& request = part.request;
+__global__ void draft_reports(LargePart<T> part, Global<double> factors, Global<double> epsilons,
+                              Global<int32_t> exponents) {
+  const int64_t b = block_index() * block_threads() + thread_index();
+  if (b >= part.count) return;
   const Progress& progress = part.progress[b];
   const RootPlan& plan = progress.plan;
-  if (progress.is_done == 0) {
-    settle(part, b, root_is_next, kr_report{});
-    return;
-  }
-  const MatrixView<T> x = result[b];
-  for (int e = team.rank(); e < n * n; e += team.size()) {
-    T& each = x(e / n, e % n);
-    each = static_cast<T>(static_cast<double>(each) * plan.multiplier);
-  }
-  team.sync();
-  const Global<double> v = part.vectors + b * vectors_of(n);
-  const Certificate<BlockTeam, GlobalSquare<T>, GlobalSquare<T>, Global<double>> certificate{
-      team, n, request, {part.s[b].data, n}, {x.data, n}, plan.epsilon, plan.scale.remainder,
-      {},   v, v + n,   v + 2 * n,           v + 3 * n};
+  const bool has_root = part.is_elsewhere[b] == 0 && progress.is_done != 0;
+  part.skip_x[b] = has_root ? 0 : 1;
+  if (part.is_elsewhere[b] != 0) return;
+  const int64_t at = part.first + b;
+  part.batch.stages[at] = root_is_next;
+  if (!has_root) return;
   kr_report report = answered(static_cast<kr_method>(plan.method));
   report.iterations = progress.steps;
   report.condition = plan.condition;
-  if (plan.rank < n) report = rank_deficient(report, plan.rank);
-  report.residual = certificate.residual();
-  if (!(report.residual <= request.residual_bound)) {
-    settle(part, b, root_is_next, report);
-    return;
-  }
-  double overflows = 0;
-  for (int e = team.rank(); e < n * n; e += team.size()) {
-    if (!is_finite(static_cast<T>(ldexp(static_cast<double>(x(e / n, e % n)), plan.scale.result)))) overflows = 1;
-  }
-  if (team.max(overflows) != 0) {
-    settle(part, b, root_is_settled, failed(KR_STATUS_OVERFLOW));
-    return;
-  }
-  const MatrixView<T> out = part.batch.x[part.first + b];
-  for (int e = team.rank(); e < n * n; e += team.size()) {
-    out(e / n, e % n) = static_cast<T>(ldexp(static_cast<double>(x(e / n, e % n)), plan.scale.result));
-  }
-  settle(part, b, root_is_settled, report);
+  if (plan.rank < static_cast<int>(part.s.rows)) report = rank_deficient(report, plan.rank);
+  part.batch.reports[at] = report;
+  factors[b] = plan.multiplier;
+  epsilons[b] = plan.epsilon;
+  exponents[b] = plan.scale.exponent;
 }
 
 // The host's side of a part: which buffer holds what.
@@ -298,7 +244,24 @@ class LargeRoots {
       if (is_series) launch<measure_distance<T>>(op_, each_matrix_, part_, k);
     }
     launch<gather_roots<T>>(op_, each_element_, part_);
-    launch<certify_roots<T>>(op_, each_matrix_, part_, raised());
+    const int64_t count = part_.count;
+    const Global<double> factors(op_.scratch<double>(count)), epsilons(op_.scratch<double>(count));
+    const Global<int32_t> exponents(op_.scratch<int32_t>(count));
+    launch<draft_reports<T>>(op_, each_thread_, part_, factors, epsilons, exponents);
+    publish_roots<T, T>(op_,
+                        {part_.request,
+                         part_.batch,
+                         part_.first,
+                         count,
+                         part_.s,
+                         raised(),
+                         factors,
+                         epsilons,
+                         exponents,
+                         Global<T>(nullptr),
+                         {},
+                         part_.skip_x},
+                        root_is_next);
   }
 
  private:

@@ -64,11 +64,7 @@ __attribute__((noinline)) __device__ RootPlan plan_root(const RootRequest& reque
                                                         const Tridiagonal<Vector>& t, double room, kr_report* refused) {
   const int n = t.n;
   RootPlan plan{};
-  plan.stage = request.is_planned ? root_is_chosen : root_is_next;
-  if (request.is_pseudo_inverse() || request.method == KR_METHOD_EIGH) {
-    if (request.method == KR_METHOD_EIGH) plan.stage = root_is_chosen;
-    return plan;
-  }
+  plan.stage = root_is_next;
   plan.scale = RootScale::of(request.root, exponent);
   plan.epsilon = epsilon_of(request, exponent, ends.largest, trace, n);
   const double null = null_threshold(ends.largest, n, request.dtype);

@@ -13,8 +13,7 @@ namespace kronroot::cuda {
 struct RootRequest {
   Root root;
   int32_t dtype;
-  int32_t method;   // kr_method, AUTO decided already
-  bool is_planned;  // AUTO was asked for
+  int32_t method;  // kr_method, AUTO decided already
   int32_t ridge;
   double ridge_value;
   double residual_bound;
