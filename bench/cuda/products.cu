@@ -97,9 +97,9 @@ class Bench {
   template <typename F>
   double once(F enqueue, int repeats) {
     Op op(&call_, "bench");
-    cudaEventRecord(begin_, op.stream());
+    op.enqueue([this](cudaStream_t stream) { return cudaEventRecord(begin_, stream); });
     for (int i = 0; i < repeats; ++i) enqueue(op);
-    cudaEventRecord(end_, op.stream());
+    op.enqueue([this](cudaStream_t stream) { return cudaEventRecord(end_, stream); });
     must(op.finish() == KR_OK, text_);
     must(cudaEventSynchronize(end_) == cudaSuccess, "synchronize");
     float milliseconds = 0;
@@ -159,9 +159,10 @@ void time_products(Bench& bench, int64_t n, int64_t batch) {
       cudaEventCreate(&end);
       const int repeats = n <= 256 ? 50 : 5;
       multiply_pairs(scratch, product);
-      cudaEventRecord(begin, scratch.stream());
+      scratch.enqueue([=](cudaStream_t stream) { return cudaEventRecord(begin, stream); });
       for (int i = 0; i < repeats; ++i) multiply_pairs(scratch, product);
-      cudaEventRecord(end, scratch.stream());
+      scratch.enqueue([=](cudaStream_t stream) { return cudaEventRecord(end, stream); });
+      must(scratch.finish() == KR_OK, "pairs");
       must(cudaEventSynchronize(end) == cudaSuccess, "pairs");
       float milliseconds = 0;
       cudaEventElapsedTime(&milliseconds, begin, end);

@@ -137,6 +137,7 @@ void eigen_roots(Op& op, const RootRequest& request, RootTurn turn, const RootBa
     *each = Global<int32_t>(op.scratch<int32_t>(together));
   }
   for (part.first = 0; part.first < batch.a.batch && !op.failed(); part.first += together) {
+    const Op::Mark mark = op.mark();
     part.count = std::min(together, batch.a.batch - part.first);
     const auto view = [&](int k) { return dense_view(memory[k], part.count, n, n); };
     part.s = view(0), part.vectors = view(1), part.weighed = view(2), part.x = view(3);
@@ -166,6 +167,7 @@ void eigen_roots(Op& op, const RootRequest& request, RootTurn turn, const RootBa
                         {request, batch, part.first, part.count, part.s, part.x, part.factors, part.epsilons,
                          part.exponents, part.values, part.vectors, part.skip},
                         sizeof(W) == sizeof(double) ? root_is_settled : root_is_next);
+    op.reuse_since(mark);
   }
 }
 

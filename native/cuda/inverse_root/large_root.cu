@@ -385,7 +385,9 @@ void large_roots(Op& op, const RootRequest& request, const MinimaxTable* table, 
                             Global<int32_t>(skips[0]),
                             Global<int32_t>(skips[1]),
                             Global<int32_t>(skips[2])};
+    const Op::Mark mark = op.mark();
     LargeRoots<T>(op, part).run(most_steps);
+    op.reuse_since(mark);
   }
 }
 

@@ -20,7 +20,7 @@ struct RootRequest {
   bool full_residual;
   int32_t most_iterations;
 
-  __device__ bool is_pseudo_inverse() const { return ridge == KR_RIDGE_PSEUDO_INVERSE; }
+  __host__ __device__ bool is_pseudo_inverse() const { return ridge == KR_RIDGE_PSEUDO_INVERSE; }
 };
 
 // How S = (A + A^T) / 2 times 2^-exponent, of largest magnitude in [1/2, 1) or, where the absolute ridge is larger,

@@ -178,6 +178,7 @@ TEST("multiply_pairs: matrices that are skipped stay, and NaN is the largest dis
                               .c_matrix = view<float>(dc),
                               .distance = static_cast<uint32_t*>(away.data()),
                               .skip = static_cast<const int32_t*>(skip.data())});
+    EXPECT(op.finish() == KR_OK);
   }
   dc.read();
   away.read(distances.data());
@@ -202,6 +203,7 @@ TEST("multiply_pairs: the same bits alone and in a batch, from small tiles and l
     const PairBatch pairs = cuda::pair_scratch(op, to.batch, n, 1);
     cuda::split(op, from, pairs);
     cuda::multiply_pairs(op, {.a = pairs, .b = pairs, .c_matrix = to});
+    EXPECT(op.finish() == KR_OK);
   }
   dalone.read();
   dtogether.read();
@@ -224,6 +226,7 @@ TEST("split: any scale through the factor of each matrix") {
     CudaCall call;
     Op op(call.get(), "pair_product");
     cuda::split(op, view<const float>(da), pairs.get(), static_cast<const float*>(df.data()));
+    EXPECT(op.finish() == KR_OK);
   }
   pairs.read(back);
   for (int64_t b = 0; b < 2; ++b) {
