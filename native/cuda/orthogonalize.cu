@@ -23,7 +23,8 @@ void enqueue(Op& op, const kr_orthogonalize_options& options, const kr_batch& a,
       .method = options.method == KR_METHOD_AUTO ? KR_METHOD_NEWTON_SCHULZ : options.method,
       .scales_rows = options.table == KR_TABLE_AOL,
       .safety = orthogonalize_safety(options),
-      .steps = static_cast<int32_t>(steps.size())};
+      .steps = static_cast<int32_t>(steps.size()),
+      .precision = options.precision == KR_PRECISION_BF16 ? PairPrecision::high_planes : PairPrecision::full};
   newton_schulz(op, request, steps, batch);
 }
 
