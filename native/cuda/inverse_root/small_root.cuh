@@ -141,7 +141,8 @@ __device__ void small_root(const Team& team, const SmallRootMemory<W, has_x>& me
     tridiagonalize(team, square, TridiagonalWork<Shared<double>>::in(memory.vectors, n), t);
     const SpectrumEnds ends = spectrum_ends(team, t, sizeof(T) == 4 ? 1e-9 : 1e-14);
     constexpr double room = sizeof(W) == 4 ? 1 + 1e-5 : 1 + 1e-9;
-    plan = plan_root(request, schedules, exponent, trace, ends, t, room, &report);
+    const auto count = [&](double shift) { return count_above(t, shift); };
+    plan = plan_root(request, schedules, exponent, n, trace, ends, count, room, &report);
     if (plan.stage != root_is_iterated) {
       settle(plan.stage, report);
       return;
