@@ -9,6 +9,7 @@
 #include "../gemm/pair_product.hpp"
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
+#include "newton_schulz_in_warps.hpp"
 #include "rectangles.hpp"
 
 namespace kronroot::cuda {
@@ -243,6 +244,9 @@ template <typename T>
 void newton_schulz(Op& op, const OrthogonalizeRequest& request, const std::vector<Quintic>& steps,
                    const OrthogonalizeBatch<T>& batch) {
   const int64_t m = batch.rows(), n = batch.cols();
+  if (n <= most_side_in_warp && steps.size() <= most_steps_in_warp) {
+    return newton_schulz_in_warps(op, request, steps, batch);
+  }
   const PolynomialBounds bounds = PolynomialBounds::of(steps);
   const bool in_planes = sizeof(T) == sizeof(float) && m >= smallest_in_planes && bounds.fit_planes();
   // X, its planes twice and those of X^T twice; four squares.
