@@ -165,6 +165,23 @@ TEST("qr: Q or R alone have the bits of both") {
   }
 }
 
+TEST("qr: the complete R alone has the bits of R beside Q, zeros below its diagonal") {
+  for (const KernelSet* set : kernel_sets()) {
+    for (const bool lanes : {false, true}) {
+      for (const Shape shape : {Shape{12, 5}, {5, 12}, {70, 33}}) {
+        Batch<float> a = batch_of<float>(rectangles<float>(shape.m, shape.n, 19));
+        const int64_t batch = a.descriptor().batch;
+        Answer<float> both = run_on(lanes, *set, a, true);
+        Batch<float> r(batch, shape.m, shape.n, kUntouched<float>);
+        LaneDevice device(LaneOp::qr, lanes, *set);
+        const kr_qr_options complete{1, 0};
+        EXPECT(kronroot::cpu::qr(device.get(), &complete, &a, nullptr, &r, nullptr) == KR_OK);
+        for (int64_t b = 0; b < batch; ++b) EXPECT(same_matrix(r, b, both.r, b));
+      }
+    }
+  }
+}
+
 TEST("qr: empty matrices") {
   const KernelSet& set = *kernel_sets().back();
   Batch<double> tall(2, 3, 0), wide(2, 0, 3), q(2, 3, 3, 9), r(2, 3, 0);
