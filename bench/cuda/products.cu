@@ -97,9 +97,9 @@ class Bench {
   template <typename F>
   double once(F enqueue, int repeats) {
     Op op(&call_, "bench");
-    cudaEventRecord(begin_, op.stream());
+    op.enqueue([this](cudaStream_t stream) { return cudaEventRecord(begin_, stream); });
     for (int i = 0; i < repeats; ++i) enqueue(op);
-    cudaEventRecord(end_, op.stream());
+    op.enqueue([this](cudaStream_t stream) { return cudaEventRecord(end_, stream); });
     must(op.finish() == KR_OK, text_);
     must(cudaEventSynchronize(end_) == cudaSuccess, "synchronize");
     float milliseconds = 0;
@@ -147,8 +147,8 @@ void time_products(Bench& bench, int64_t n, int64_t batch) {
   if constexpr (sizeof(T) == 4) {
     PairProduct product{};
     Op scratch(bench.call(), "planes");
-    product.a = pair_scratch(scratch, batch, n, 1);
-    product.c = pair_scratch(scratch, batch, n, static_cast<double>(n));
+    product.a = pair_scratch(scratch, batch, n, n, 1);
+    product.c = pair_scratch(scratch, batch, n, n, static_cast<double>(n));
     split(scratch, a.input(), product.a);
     product.b = product.a;
     for (const bool is_symmetric : {false, true}) {
@@ -159,9 +159,10 @@ void time_products(Bench& bench, int64_t n, int64_t batch) {
       cudaEventCreate(&end);
       const int repeats = n <= 256 ? 50 : 5;
       multiply_pairs(scratch, product);
-      cudaEventRecord(begin, scratch.stream());
+      scratch.enqueue([=](cudaStream_t stream) { return cudaEventRecord(begin, stream); });
       for (int i = 0; i < repeats; ++i) multiply_pairs(scratch, product);
-      cudaEventRecord(end, scratch.stream());
+      scratch.enqueue([=](cudaStream_t stream) { return cudaEventRecord(end, stream); });
+      must(scratch.finish() == KR_OK, "pairs");
       must(cudaEventSynchronize(end) == cudaSuccess, "pairs");
       float milliseconds = 0;
       cudaEventElapsedTime(&milliseconds, begin, end);
@@ -181,7 +182,7 @@ void measure_errors(Bench& bench, int64_t n) {
       Op op(bench.call(), "errors");
       multiply(op, Product<double>{.a = a64.input(), .b = a64.input(), .c = c64.view()});
       multiply(op, Product<float>{.a = a.input(), .b = a.input(), .c = c.view()});
-      const PairBatch pairs = pair_scratch(op, 1, n, 1);
+      const PairBatch pairs = pair_scratch(op, 1, n, n, 1);
       split(op, a.input(), pairs);
       multiply_pairs(op, {.a = pairs, .b = pairs, .symmetric = false, .c_matrix = from_pairs.view()});
       must(op.finish() == KR_OK && cudaStreamSynchronize(op.stream()) == cudaSuccess, "errors");

@@ -32,8 +32,8 @@ double condition_of(const Matrix<T>& r) {
 // One matrix; q.data and r.data are null where they are not wanted.
 template <typename T>
 kr_report factor(const Kernels<T>& kernels, const Matrix<T>& a, const Matrix<T>& q, const Matrix<T>& r) {
-  const int64_t m = a.rows, n = a.cols, columns = q.data != nullptr ? q.cols : std::min(m, n);
-  if (columns == 0) return answered(KR_METHOD_DIRECT);
+  const int64_t m = a.rows, n = a.cols, columns = q.data != nullptr ? q.cols : r.rows;
+  if (columns == 0 || (q.data == nullptr && n == 0)) return answered(KR_METHOD_DIRECT);
   Scratch scratch;
   T* b = scratch.take<T>(m * n);
   int exponent = 0;

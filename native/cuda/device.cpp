@@ -46,6 +46,7 @@ kr_code open(const kr_call* call, const kr_device_options* given, kr_device** re
   if (const cudaError_t error = cudaGetDeviceProperties(&properties, options.ordinal)) return no_device(call, error);
   device->compute_capability = 10 * properties.major + properties.minor;
   device->multiprocessors = properties.multiProcessorCount;
+  device->most_recorded_bytes = properties.totalGlobalMem / 16;
   std::snprintf(device->name, sizeof device->name, "%.127s", properties.name);
   if (device->compute_capability < 80) {
     return fail(call, KR_NO_DEVICE, "%s has compute capability %d.%d: 8.0 (Ampere) or newer is needed", device->name,
@@ -78,6 +79,7 @@ void close(kr_device* closed) {
   if (closed == nullptr) return;
   const std::unique_ptr<kr_device> device(closed);
   cudaSetDevice(device->ordinal);
+  device->graphs.clear(device->stream);
   for (const auto& [name, table] : device->tables) cudaFreeAsync(table, device->stream);
   cudaStreamSynchronize(device->stream);
   if (device->owns_stream) cudaStreamDestroy(device->stream);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "../include/kronroot/backend.h"
+#include "graph_cache.hpp"
 
 // Calls of several host threads are enqueued one after the other: an op holds `mutex` while it enqueues.
 struct kr_device {
@@ -24,6 +25,9 @@ struct kr_device {
   std::mutex mutex;
   // Read-only tables that ops have uploaded, by name (Op::table); guarded by `mutex`.
   std::map<std::string, void*> tables;
+  // Guarded by `mutex`.
+  kronroot::cuda::GraphCache graphs;
+  std::size_t most_recorded_bytes = 0;  // of scratch memory that calls replayed from a graph may keep
   // What an error that shows up later is said to come from.
   const char* last_op = "";
   // The error after which the context is of no use, and the op that met it; guarded by `mutex`.

@@ -1,4 +1,4 @@
-// How kernels are started: one function, the same source for nvcc and for the emulator.
+// How kernels are started, when the op is finished: one function, the same source for nvcc and for the emulator.
 //
 //   launch<scale<float>>(op, {.blocks = {batch}, .threads = 256, .shared_bytes = bytes}, arguments...);
 //
@@ -37,16 +37,18 @@ inline constexpr int64_t most_blocks_yz = 65535;
 template <auto Kernel, typename... Arguments>
 void launch(Op& op, const LaunchShape& shape, const Arguments&... arguments) {
   if (op.failed() || shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
-  op.launched();
-  constexpr std::size_t without_asking = 48 * 1024;
-  if (shape.shared_bytes > without_asking) {
-    op.check(cudaFuncSetAttribute(Kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(shape.shared_bytes)));
-  }
   const dim3 blocks(static_cast<unsigned>(shape.blocks.x), static_cast<unsigned>(shape.blocks.y),
                     static_cast<unsigned>(shape.blocks.z));
-  Kernel<<<blocks, static_cast<unsigned>(shape.threads), shape.shared_bytes, op.stream()>>>(arguments...);
-  op.check(cudaGetLastError());
+  op.enqueue([=](cudaStream_t stream) {
+    constexpr std::size_t without_asking = 48 * 1024;
+    if (shape.shared_bytes > without_asking) {
+      const cudaError_t error = cudaFuncSetAttribute(Kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                     static_cast<int>(shape.shared_bytes));
+      if (error != cudaSuccess) return error;
+    }
+    Kernel<<<blocks, static_cast<unsigned>(shape.threads), shape.shared_bytes, stream>>>(arguments...);
+    return cudaGetLastError();
+  });
 }
 
 #else
@@ -61,9 +63,10 @@ inline const simt::Registration registration{name_of_kernel<Kernel>()};
 template <auto Kernel, typename... Arguments>
 void launch(Op& op, const LaunchShape& shape, const Arguments&... arguments) {
   if (op.failed() || shape.blocks.x == 0 || shape.blocks.y == 0 || shape.blocks.z == 0) return;
-  op.launched();
   const simt::LaunchShape emulated{{shape.blocks.x, shape.blocks.y, shape.blocks.z}, shape.threads, shape.shared_bytes};
-  op.check(simt::launch(registration<Kernel>, emulated, op.stream(), [=] { Kernel(arguments...); }));
+  op.enqueue([=](cudaStream_t stream) {
+    return simt::launch(registration<Kernel>, emulated, stream, [=] { Kernel(arguments...); });
+  });
 }
 
 #endif

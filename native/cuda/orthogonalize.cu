@@ -23,7 +23,8 @@ void enqueue(Op& op, const kr_orthogonalize_options& options, const kr_batch& a,
       .method = options.method == KR_METHOD_AUTO ? KR_METHOD_NEWTON_SCHULZ : options.method,
       .scales_rows = options.table == KR_TABLE_AOL,
       .safety = orthogonalize_safety(options),
-      .steps = static_cast<int32_t>(steps.size())};
+      .steps = static_cast<int32_t>(steps.size()),
+      .precision = options.precision == KR_PRECISION_BF16 ? PairPrecision::high_planes : PairPrecision::full};
   newton_schulz(op, request, steps, batch);
 }
 
@@ -39,6 +40,10 @@ kr_code orthogonalize(const kr_call* call, const kr_orthogonalize_options* given
     report_all(op, reports, a->batch, answered(KR_METHOD_DIRECT));
     return op.finish();
   }
+  CallKey key = CallKey("orthogonalize").add(options).add(a).add(x);
+  const int32_t numbers = options.table == KR_TABLE_CUSTOM ? 3 * options.coefficient_count : 0;
+  for (int32_t k = 0; k < numbers; ++k) key.add(options.coefficients[k]);
+  if (op.recalls(key, &reports, a->batch)) return op.finish();
   a->dtype == KR_F32 ? enqueue<float>(op, options, *a, *x, reports) : enqueue<double>(op, options, *a, *x, reports);
   return op.finish();
 }

@@ -25,29 +25,41 @@ struct SymmetricScan {
   double trace = 0;
   int is_finite = 1;
 
+  // Elements (i, j) and (j, i).
+  __device__ __forceinline__ void see(T x, T y, bool is_diagonal) {
+    if (!(x - x == 0) || !(y - y == 0)) {
+      is_finite = 0;
+      return;
+    }
+    const T magnitude = x < 0 ? -x : x, other = y < 0 ? -y : y;
+    const T larger = magnitude > other ? magnitude : other;
+    largest = larger > largest ? larger : largest;
+    if (is_diagonal) {
+      trace += static_cast<double>(x);
+    } else {
+      largest_beside = larger > largest_beside ? larger : largest_beside;
+      // Halves, so that the difference does not overflow.
+      const T skew = x / 2 > y / 2 ? x / 2 - y / 2 : y / 2 - x / 2;
+      largest_skew = skew > largest_skew ? skew : largest_skew;
+    }
+  }
   // Elements thread, thread + threads, ... of A.
   __device__ __forceinline__ void read(const MatrixView<const T>& a, int thread, int threads) {
     const int64_t n = a.rows;
     for (int64_t e = thread; e < n * n; e += threads) {
       const int64_t i = e / n, j = e % n;
       if (j > i) continue;
-      const T x = a(i, j), y = i == j ? x : a(j, i);
-      if (!(x - x == 0) || !(y - y == 0)) {
-        is_finite = 0;
-        continue;
-      }
-      const T magnitude = x < 0 ? -x : x, other = y < 0 ? -y : y;
-      const T larger = magnitude > other ? magnitude : other;
-      largest = larger > largest ? larger : largest;
-      if (i == j) {
-        trace += static_cast<double>(x);
-      } else {
-        largest_beside = larger > largest_beside ? larger : largest_beside;
-        // Halves, so that the difference does not overflow.
-        const T skew = x / 2 > y / 2 ? x / 2 - y / 2 : y / 2 - x / 2;
-        largest_skew = skew > largest_skew ? skew : largest_skew;
-      }
+      see(a(i, j), i == j ? a(i, j) : a(j, i), i == j);
     }
+  }
+  // Of all lanes of a group of N.
+  template <int N>
+  __device__ __forceinline__ void combine_lanes() {
+    largest = warp_max(largest, N);
+    largest_skew = warp_max(largest_skew, N);
+    largest_beside = warp_max(largest_beside, N);
+    trace = warp_sum(trace, N);
+    is_finite = warp_max(1 - is_finite, N) == 0 ? 1 : 0;
   }
 };
 
@@ -89,11 +101,7 @@ template <typename T>
 __device__ SymmetricInput scan_symmetric_in_warp(const MatrixView<const T>& a) {
   SymmetricScan<T> scan;
   scan.read(a, lane_index(), warp_size);
-  scan.largest = warp_max(scan.largest);
-  scan.largest_skew = warp_max(scan.largest_skew);
-  scan.largest_beside = warp_max(scan.largest_beside);
-  scan.trace = warp_sum(scan.trace);
-  scan.is_finite = all_of_warp(scan.is_finite != 0) ? 1 : 0;
+  scan.template combine_lanes<warp_size>();
   return judged(scan);
 }
 

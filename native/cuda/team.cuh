@@ -1,21 +1,25 @@
-// The threads that share a matrix: a warp, of which a block holds several, or the whole block. Algorithms are written
-// for either.
+// The threads that share a matrix: N lanes of a warp, which are in step with those of its other matrices, a whole warp,
+// or the block. Algorithms are written for any of them.
 #pragma once
 
 #include "device.cuh"
 
 namespace kronroot::cuda {
 
-struct WarpTeam {
-  __device__ int rank() const { return lane_index(); }
-  __device__ int size() const { return warp_size; }
+template <int N>
+struct LaneTeam {
+  __device__ int rank() const { return lane_index() % N; }
+  __device__ int size() const { return N; }
   // Of the warps of the team.
   __device__ int warp() const { return 0; }
   __device__ int warps() const { return 1; }
   __device__ void sync() const { sync_warp(); }
-  __device__ double sum(double value) const { return warp_sum(value); }
-  __device__ double max(double value) const { return warp_max(value); }
+  __device__ double sum(double value) const { return warp_sum(value, N); }
+  __device__ double max(double value) const { return warp_max(value, N); }
+  // Whether it holds for one of the teams in step; the same for all threads of a team.
+  __device__ bool for_any(bool holds) const { return N == warp_size ? holds : any_of_warp(holds); }
 };
+using WarpTeam = LaneTeam<warp_size>;
 
 struct BlockTeam {
   Shared<double> partial;  // a number for each warp
@@ -27,6 +31,7 @@ struct BlockTeam {
   __device__ void sync() const { sync_block(); }
   __device__ double sum(double value) const { return block_sum(value, partial); }
   __device__ double max(double value) const { return block_max(value, partial); }
+  __device__ bool for_any(bool holds) const { return holds; }
 };
 
 // A square matrix in shared memory or in memory of the device, for algorithms that do not care which.

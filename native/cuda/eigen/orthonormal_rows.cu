@@ -22,29 +22,26 @@ constexpr int panel_rows = 32;
 template <typename T>
 class RowReduction {
  public:
-  // v: n elements, unless `spare` has them.
+  // v: x.cols elements, unless `spare` has them.
   __device__ RowReduction(const MatrixView<T>& x, Shared<T> v, Global<T> spare, Global<T> tau, Global<T> diagonal)
-      : x_(x),
-        m_(static_cast<int>(x.rows)),
-        n_(static_cast<int>(x.cols)),
-        v_(v),
-        spare_(spare),
-        tau_(tau),
-        diagonal_(diagonal) {}
+      : x_(x), n_(static_cast<int>(x.cols)), v_(v), spare_(spare), tau_(tau), diagonal_(diagonal) {}
 
-  // Rows first, ..., last - 1 among themselves, v_k to the components from k on of row k of `y`.
-  __device__ void factor(int first, int last, const MatrixView<T>& y) {
+  // Reflectors first, ..., last - 1 of the rows that bear their numbers, seen by all rows before `end`. v_k goes to the
+  // components from k on of row k of `y`.
+  __device__ void factor(int first, int last, int end, const MatrixView<T>& y) {
     for (int k = first; k < last; ++k) {
-      T squares = 0;
-      for (int j = first_of_lane(k); j < n_; j += warp_size) {
-        const T each = x_(k, j);
-        if (j > k) squares += each * each;
-      }
       const T alpha = x_(k, k);
-      const Reflector<T> reflector = reflector_of(warp_sum(squares), alpha);
+      const Reflector<T> reflector = reflector_of_column(alpha, [&](T scale) {
+        T squares = 0;
+        for (int j = first_of_lane(k); j < n_; j += warp_size) {
+          const T each = scale * x_(k, j);
+          if (j > k) squares += each * each;
+        }
+        return warp_sum(squares);
+      });
       for (int j = k + thread_index(); j < n_; j += block_threads()) put(j, j == k ? T(1) : x_(k, j) * reflector.scale);
       sync_block();
-      for (int i = k + 1 + warp_index(); i < last; i += warp_count()) reflect(k, i, reflector.tau);
+      for (int i = k + 1 + warp_index(); i < end; i += warp_count()) reflect(k, i, reflector.tau);
       for (int j = k + thread_index(); j < n_; j += block_threads()) y(k, j) = v(j);
       if (thread_index() == 0) {
         tau_[k] = reflector.tau;
@@ -54,12 +51,12 @@ class RowReduction {
     }
   }
 
-  // Rows of Q, with the v_k in x; the diagonal of R becomes positive.
-  __device__ void form(const MatrixView<T>& q) {
-    for (int i = warp_index(); i < m_; i += warp_count()) {
-      const T sign = diagonal_[i] < 0 ? T(-1) : T(1);
-      for (int j = lane_index(); j < n_; j += warp_size) q(i, j) = j == i ? sign : T(0);
-      for (int k = i; k >= 0; --k) {
+  // Rows of Q from `count` reflectors, with the v_k in x.
+  __device__ void form(int count, const MatrixView<T>& q) {
+    for (int i = warp_index(); i < q.rows; i += warp_count()) {
+      const T own = i < count && diagonal_[i] < 0 ? T(-1) : T(1);
+      for (int j = lane_index(); j < n_; j += warp_size) q(i, j) = j == i ? own : T(0);
+      for (int k = i < count ? i : count - 1; k >= 0; --k) {
         T sum = 0;
         for (int j = first_of_lane(k); j < n_; j += warp_size) {
           if (j >= k) sum += x_(k, j) * q(i, j);
@@ -70,8 +67,6 @@ class RowReduction {
         }
       }
     }
-    sync_block();
-    for (int i = thread_index(); i < m_; i += block_threads()) diagonal_[i] = std::abs(diagonal_[i]);
   }
 
  private:
@@ -99,52 +94,69 @@ class RowReduction {
   }
 
   MatrixView<T> x_;
-  int m_, n_;
+  int n_;
   Shared<T> v_;
   Global<T> spare_, tau_, diagonal_;
 };
 
+// A batch under way.
 template <typename T>
-__device__ Global<T> spare_of(const Global<T>& spare, int64_t b, int64_t n) {
-  return spare ? spare + b * n : spare;
-}
+struct RowsBatch {
+  BatchView<T> x, q;
+  Global<T> spare;  // x.cols elements a matrix where shared memory does not have them, else nullptr
+  Global<T> tau, diagonal, signs;
+  Global<const int32_t> skip;
+  int count;  // of reflectors
+
+  __device__ bool is_skipped(int64_t b) const { return skip && skip[b] != 0; }
+  __device__ RowReduction<T> reduction(int64_t b, Shared<T> v) const {
+    return RowReduction<T>(x[b], v, spare ? spare + b * x.cols : spare, tau + b * count, diagonal + b * count);
+  }
+  __device__ Shared<T> take_vector(SharedArena& arena) const {
+    return arena.take<T>(spare ? 0 : static_cast<int>(x.cols));
+  }
+  // The sign of number i of the diagonals of the batch goes over to `signs`.
+  __device__ void leave_positive(int64_t i) const {
+    const T own = diagonal[i];
+    if (signs) signs[i] = own < 0 ? T(-1) : T(1);
+    diagonal[i] = std::abs(own);
+  }
+};
 
 template <typename T>
-__global__ void orthonormalise(BatchView<T> x, BatchView<T> q, Global<T> spare, Global<T> tau, Global<T> diagonal,
-                               Global<const int32_t> skip) {
+__global__ void factor_at_once(RowsBatch<T> rows) {
   const int64_t b = block_index();
-  if (skip && skip[b] != 0) return;
+  if (rows.is_skipped(b)) return;
   SharedArena arena;
-  const Shared<T> v = arena.take<T>(spare ? 0 : static_cast<int>(x.cols));
-  RowReduction<T> reduction(x[b], v, spare_of(spare, b, x.cols), tau + b * x.rows, diagonal + b * x.rows);
-  reduction.factor(0, static_cast<int>(x.rows), x[b]);
-  reduction.form(q[b]);
+  RowReduction<T> reduction = rows.reduction(b, rows.take_vector(arena));
+  reduction.factor(0, rows.count, static_cast<int>(rows.x.rows), rows.x[b]);
+  if (rows.q.data) reduction.form(rows.count, rows.q[b]);
+  sync_block();
+  for (int i = thread_index(); i < rows.count; i += block_threads()) rows.leave_positive(b * rows.count + i);
 }
 
 // Rows first, ..., first + 31 among themselves.
 template <typename T>
-__global__ void factor_panel(BatchView<T> x, BatchView<T> y, Global<T> spare, Global<T> tau, Global<T> diagonal,
-                             int first, Global<const int32_t> skip) {
+__global__ void factor_panel(RowsBatch<T> rows, BatchView<T> y, int first) {
   const int64_t b = block_index();
-  if (skip && skip[b] != 0) return;
+  if (rows.is_skipped(b)) return;
   SharedArena arena;
-  const Shared<T> v = arena.take<T>(spare ? 0 : static_cast<int>(x.cols));
-  const int last = static_cast<int>(std::min<int64_t>(first + panel_rows, x.rows));
-  RowReduction<T>(x[b], v, spare_of(spare, b, x.cols), tau + b * x.rows, diagonal + b * x.rows)
-      .factor(first, last, y[b]);
+  const int last = first + panel_rows < rows.count ? first + panel_rows : rows.count;
+  rows.reduction(b, rows.take_vector(arena)).factor(first, last, last, y[b]);
 }
 
-// Row i of q is e_i with the sign of the diagonal of R, which becomes positive.
+// Row i of q is e_i with the sign of the diagonal of R, which becomes positive. One block a row.
 template <typename T>
-__global__ void start_rows(BatchView<T> q, Global<T> diagonal, Global<const int32_t> skip) {
-  const int64_t b = block_index() / q.rows, i = block_index() % q.rows;
-  if (skip && skip[b] != 0) return;
-  const T each = diagonal[block_index()];
-  const MatrixView<T> rows = q[b];
-  for (int64_t j = thread_index(); j < q.cols; j += block_threads())
-    rows(i, j) = j != i ? T(0) : each < 0 ? T(-1) : T(1);
+__global__ void start_rows(RowsBatch<T> rows, int64_t blocks) {
+  const int64_t b = block_index() / blocks, i = block_index() % blocks, at = b * rows.count + i;
+  if (rows.is_skipped(b)) return;
+  const T own = i < rows.count && rows.diagonal[at] < 0 ? T(-1) : T(1);
+  if (rows.q.data) {
+    const MatrixView<T> q = rows.q[b];
+    for (int64_t j = thread_index(); j < q.cols; j += block_threads()) q(i, j) = j != i ? T(0) : own;
+  }
   sync_block();
-  if (thread_index() == 0) diagonal[block_index()] = std::abs(each);
+  if (thread_index() == 0 && i < rows.count) rows.leave_positive(at);
 }
 
 // The rows from `row` on, and their components from `column` on.
@@ -153,75 +165,63 @@ BatchView<T> lower_corner(const BatchView<T>& x, int64_t row, int64_t column) {
   return {x.data + (row * x.row_stride + column), x.batch, x.rows - row, x.cols - column, x.row_stride, x.batch_stride};
 }
 template <typename T>
-BatchView<const T> to_read(const BatchView<T>& x) {
-  return {x.data, x.batch, x.rows, x.cols, x.row_stride, x.batch_stride};
-}
-
-// Where the vectors of n elements lie that a block shares.
-template <typename T>
-struct VectorPlace {
-  std::size_t shared_bytes;
-  Global<T> spare{nullptr};
-  VectorPlace(Op& op, int64_t batch, int64_t n) : shared_bytes(static_cast<std::size_t>(n) * sizeof(T)) {
-    if (shared_bytes <= static_cast<std::size_t>(op.device().shared_bytes)) return;
-    shared_bytes = 0;
-    spare = Global<T>(op.scratch<T>(batch * n));
-  }
-};
-
-template <typename T>
-void orthonormalise_by_panels(Op& op, const BatchView<T>& x, const BatchView<T>& q, T* tau, T* diagonal,
-                              const int32_t* skip) {
-  const int64_t batch = x.batch, m = x.rows, n = x.cols;
-  const Global<const int32_t> skipped(skip);
+void factor_by_panels(Op& op, const RowsBatch<T>& rows, std::size_t shared_bytes, const int32_t* skip) {
+  const BatchView<T>&x = rows.x, q = rows.q;
+  const int64_t batch = x.batch, n = x.cols, l = rows.count, of_q = q.data ? q.rows : 0;
   CompactReflectors<T> y;
   y.batch = batch;
-  y.count = m;
+  y.count = l;
   y.cols = y.stride = n;
   y.block = panel_rows;
-  y.y = op.scratch<T>(batch * m * n);
-  y.factors = op.scratch<T>(batch * m * n);
-  y.tau = tau;
-  T* const products = op.scratch<T>(batch * m * panel_rows);
-  const VectorPlace<T> v(op, batch, n);
-  for (int64_t first = 0; first < m; first += panel_rows) {
-    launch<factor_panel<T>>(op, {{batch}, 512, v.shared_bytes}, x, dense_view(y.y, batch, m, n), v.spare,
-                            Global<T>(tau), Global<T>(diagonal), static_cast<int>(first), skipped);
-    form_compact(op, y, first, 1, skip);
-    const int64_t count = y.count_of(first), next = first + count;
-    if (next == m) break;
-    // X <- X - (X Y) S Y^T
-    const BatchView<T> rest = lower_corner(x, next, first);
-    const BatchView<T> product = dense_view(products, batch, m - next, count);
-    multiply<T>(op, {.a = to_read(rest), .b = y.rows_of(y.y, first), .c = product, .transpose_b = true, .skip = skip});
-    multiply<T>(
-        op, {.a = to_read(product), .b = y.rows_of(y.factors, first), .c = rest, .alpha = -1, .beta = 1, .skip = skip});
-  }
-  launch<start_rows<T>>(op, {{batch * m}, 128, 0}, q, Global<T>(diagonal), skipped);
-  for (int64_t first = (m - 1) / panel_rows * panel_rows; first >= 0; first -= panel_rows) {
-    // Q^T <- (I - Y S Y^T) Q^T
-    const BatchView<T> rest = lower_corner(q, first, first);
-    const BatchView<T> product = dense_view(products, batch, m - first, y.count_of(first));
-    multiply<T>(
-        op, {.a = to_read(rest), .b = y.rows_of(y.factors, first), .c = product, .transpose_b = true, .skip = skip});
+  y.y = op.scratch<T>(batch * l * n);
+  y.factors = op.scratch<T>(batch * l * n);
+  y.tau = rows.tau.address();
+  T* const products = op.scratch<T>(batch * std::max(x.rows, of_q) * panel_rows);
+  // X <- X (I - Y S Y^T), rows of x or q, with Y S Y^T or its transpose.
+  const auto reflect = [&](const BatchView<T>& rest, const T* left, const T* right, int64_t first) {
+    const BatchView<T> product = dense_view(products, batch, rest.rows, y.count_of(first));
     multiply<T>(op,
-                {.a = to_read(product), .b = y.rows_of(y.y, first), .c = rest, .alpha = -1, .beta = 1, .skip = skip});
+                {.a = as_input(rest), .b = y.rows_of(left, first), .c = product, .transpose_b = true, .skip = skip});
+    multiply<T>(
+        op, {.a = as_input(product), .b = y.rows_of(right, first), .c = rest, .alpha = -1, .beta = 1, .skip = skip});
+  };
+  for (int64_t first = 0; first < l; first += panel_rows) {
+    launch<factor_panel<T>>(op, {{batch}, 512, shared_bytes}, rows, dense_view(y.y, batch, l, n),
+                            static_cast<int>(first));
+    form_compact(op, y, first, 1, skip);
+    const int64_t next = first + y.count_of(first);
+    if (next < x.rows) reflect(lower_corner(x, next, first), y.y, y.factors, first);
+  }
+  const int64_t blocks = std::max(l, of_q);
+  launch<start_rows<T>>(op, {{batch * blocks}, 128, 0}, rows, blocks);
+  for (int64_t first = (l - 1) / panel_rows * panel_rows; first >= 0 && of_q > 0; first -= panel_rows) {
+    reflect(lower_corner(q, first, first), y.factors, y.y, first);
   }
 }
 
 }  // namespace
 
 template <typename T>
-void orthonormalise_rows(Op& op, const BatchView<T>& x, const BatchView<T>& q, T* diagonal, const int32_t* skip) {
-  T* const tau = op.scratch<T>(x.batch * x.rows);
-  if (x.rows > 2 * panel_rows) return orthonormalise_by_panels(op, x, q, tau, diagonal, skip);
-  const VectorPlace<T> v(op, x.batch, x.cols);
-  const int threads = x.rows <= 32 ? 128 : 256;
-  launch<orthonormalise<T>>(op, {{x.batch}, threads, v.shared_bytes}, x, q, v.spare, Global<T>(tau),
-                            Global<T>(diagonal), Global<const int32_t>(skip));
+void factor_rows(Op& op, const RowFactors<T>& factors) {
+  const int64_t batch = factors.x.batch, n = factors.x.cols, l = std::min(factors.x.rows, n);
+  const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(T);
+  const bool fits = bytes <= static_cast<std::size_t>(op.device().shared_bytes);
+  RowsBatch<T> rows{};
+  rows.x = factors.x;
+  rows.q = factors.q;
+  rows.spare = Global<T>(fits ? nullptr : op.scratch<T>(batch * n));
+  rows.tau = Global<T>(op.scratch<T>(batch * l));
+  rows.diagonal = Global<T>(factors.diagonal);
+  rows.signs = Global<T>(factors.signs);
+  rows.skip = Global<const int32_t>(factors.skip);
+  rows.count = static_cast<int>(l);
+  const int64_t longest = std::max(factors.x.rows, factors.q.data ? factors.q.rows : 0);
+  if (longest > 2 * panel_rows) return factor_by_panels(op, rows, fits ? bytes : 0, factors.skip);
+  const int threads = longest <= 32 ? 128 : 256;
+  launch<factor_at_once<T>>(op, {{batch}, threads, fits ? bytes : 0}, rows);
 }
 
-template void orthonormalise_rows(Op&, const BatchView<float>&, const BatchView<float>&, float*, const int32_t*);
-template void orthonormalise_rows(Op&, const BatchView<double>&, const BatchView<double>&, double*, const int32_t*);
+template void factor_rows(Op&, const RowFactors<float>&);
+template void factor_rows(Op&, const RowFactors<double>&);
 
 }  // namespace kronroot::cuda

@@ -25,4 +25,15 @@ __device__ __forceinline__ Reflector<T> reflector_of(T squares, T alpha) {
   return {(beta - alpha) / beta, beta, 1 / (alpha - beta)};
 }
 
+// Of a column of any size: squares_of(s) is |s x|^2, s a power of two. Where the norm is small x is brought closer to 1
+// first: what counts as zero there may be no less than alpha.
+template <typename T, typename F>
+__device__ __forceinline__ Reflector<T> reflector_of_column(T alpha, const F& squares_of) {
+  constexpr T small = sizeof(T) == 4 ? T(1e-14) : T(1e-28), up = sizeof(T) == 4 ? T(0x1p48) : T(0x1p400);
+  const T squares = squares_of(T(1));
+  if (squares + alpha * alpha > small) return reflector_of(squares, alpha);
+  const Reflector<T> of_scaled = reflector_of(squares_of(up), up * alpha);
+  return {of_scaled.tau, of_scaled.beta / up, of_scaled.scale * up};
+}
+
 }  // namespace kronroot::cuda

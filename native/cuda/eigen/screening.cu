@@ -245,7 +245,7 @@ void screen(Op& op, const BatchView<const T>& a, const BatchView<T>& matrix, con
   const std::size_t bytes = tile * (tile + 1) * sizeof(T);
   Bits<T>* const scans = op.scratch<Bits<T>>(numbers_of_scan * a.batch);
   if (op.failed() || a.batch == 0) return;
-  op.check(cudaMemsetAsync(scans, 0, static_cast<std::size_t>(numbers_of_scan * a.batch) * sizeof(T), op.stream()));
+  op.fill(scans, 0, static_cast<std::size_t>(numbers_of_scan * a.batch) * sizeof(T));
   launch<scan_tiles<T>>(op, {{tiles}, 256, bytes}, a, Global<Bits<T>>(scans));
   launch<symmetrise<T>>(op, {{tiles}, 256, bytes}, a, Global<const Bits<T>>(scans), matrix, screened);
   launch<probe_matrix<T>>(

@@ -1,4 +1,4 @@
-// One block a tile of C. Both operands are read along their rows, since B = B^T: no fragment is transposed.
+// One block a tile of C. Both operands are read along their rows: no fragment is transposed.
 //
 // Shared memory: stages of depth 32 of the planes of A and B, rows of 64 bytes whose four pieces of 16 bytes are
 // permuted by the row so that ldmatrix meets no bank twice. Three stages, filled by cp.async.
@@ -6,6 +6,7 @@
 // total, which is rounded to nearest. So the error does not grow with k by truncation.
 #include "pair_product.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -49,7 +50,7 @@ __device__ __forceinline__ void load_plane(Shared<Half> to, Global<const Half> f
   for (int i = 0; i < Tile::order * Tile::pieces / Tile::threads; ++i) {
     const int at = thread_index() + i * Tile::threads;
     const int row = at / Tile::pieces, piece = at % Tile::pieces;
-    const bool is_present = first + row < shape.order && k0 + 8 * piece < shape.stride;
+    const bool is_present = first + row < shape.rows && k0 + 8 * piece < shape.stride;
     copy_async<16>(to, place_of(row, piece), from, (first + row) * shape.stride + k0 + 8 * piece, is_present);
   }
 }
@@ -136,6 +137,12 @@ struct Coefficients {
 
 __device__ __forceinline__ float power_of_two(int exponent) { return ldexpf(1, exponent); }
 
+__device__ __forceinline__ void store_planes(const PairBatch& to, int64_t at, float scaled) {
+  const Half high = to_half(scaled);
+  to.high[at] = high;
+  if (to.low) to.low[at] = to_half(scaled - to_float(high));
+}
+
 // Takes the sums of one matrix to C.
 struct PairOutput {
   const PairProduct& product;
@@ -159,15 +166,13 @@ struct PairOutput {
   __device__ __forceinline__ float d(int64_t i, int64_t j) const {
     if (!product.d) return product.d_matrix[matrix](i, j);
     const int64_t at = matrix * product.d.matrix_stride() + i * product.d.stride + j;
-    return d_scale * (to_float(product.d.high[at]) + to_float(product.d.low[at]));
+    return d_scale * (to_float(product.d.high[at]) + (product.d.low ? to_float(product.d.low[at]) : 0));
+  }
+  __device__ __forceinline__ void store(const PairBatch& to, float scaled, int64_t i, int64_t j) const {
+    store_planes(to, matrix * to.matrix_stride() + i * to.stride + j, scaled);
   }
   __device__ __forceinline__ void store(float x, int64_t i, int64_t j) const {
-    if (product.c) {
-      const int64_t at = matrix * product.c.matrix_stride() + i * product.c.stride + j;
-      const Half high = to_half(c_scale * x);
-      product.c.high[at] = high;
-      product.c.low[at] = to_half(c_scale * x - to_float(high));
-    }
+    if (product.c) store(product.c, c_scale * x, i, j);
     if (product.c_matrix.data) product.c_matrix[matrix](i, j) = x;
   }
   // Elements (i, j) and (i, j + 1), j even: in the planes both at once.
@@ -176,9 +181,16 @@ struct PairOutput {
       const int64_t at = matrix * product.c.matrix_stride() + i * product.c.stride + j;
       const Half high_x = to_half(c_scale * x), high_y = to_half(c_scale * y);
       store_vector<2>(product.c.high, at, Vector<Half, 2>{{high_x, high_y}});
-      store_vector<2>(
-          product.c.low, at,
-          Vector<Half, 2>{{to_half(c_scale * x - to_float(high_x)), to_half(c_scale * y - to_float(high_y))}});
+      if (product.c.low) {
+        store_vector<2>(
+            product.c.low, at,
+            Vector<Half, 2>{{to_half(c_scale * x - to_float(high_x)), to_half(c_scale * y - to_float(high_y))}});
+      }
+    }
+    if (product.c_transposed) {
+      const float scale = power_of_two(product.c_transposed.exponent);
+      store(product.c_transposed, scale * x, j, i);
+      store(product.c_transposed, scale * y, j + 1, i);
     }
     if (product.c_matrix.data) {
       product.c_matrix[matrix](i, j) = x;
@@ -194,8 +206,8 @@ struct PairOutput {
   }
   // Of the sums at (i, j) and (i, j + 1), j even, what is below the diagonal where C is symmetric.
   __device__ __forceinline__ void put_pair(float first, float second, int64_t i, int64_t j) {
-    const int64_t n = product.a.order, end = product.symmetric ? i + 1 : n;
-    if (i >= n || j >= end) return;
+    const int64_t end = product.symmetric ? i + 1 : product.b.rows;
+    if (i >= product.a.rows || j >= end) return;
     const float x = value(first, i, j);
     if (j + 1 < end) {
       const float y = value(second, i, j + 1);
@@ -203,6 +215,7 @@ struct PairOutput {
       if (product.symmetric && i != j + 1) store(y, j + 1, i);
     } else {
       store(x, i, j);
+      if (product.c_transposed) store(product.c_transposed, power_of_two(product.c_transposed.exponent) * x, j, i);
     }
     if (product.symmetric && i != j) store(x, j, i);
   }
@@ -214,8 +227,8 @@ __global__ void __launch_bounds__(Tile::threads) multiply_pair_tiles(PairProduct
   const PairStages<Tile> stages(arena);
   const int64_t matrix = block_index() / tiles, tile = block_index() % tiles;
   if (p.skip != nullptr && Global<const int32_t>(p.skip)[matrix] != 0) return;
-  const int64_t n = p.a.order, rows = (n + Tile::order - 1) / Tile::order;
-  const TilePlace place = p.symmetric ? triangle_tile(tile) : banded_tile(tile, rows, rows);
+  const int64_t rows = (p.a.rows + Tile::order - 1) / Tile::order, cols = (p.b.rows + Tile::order - 1) / Tile::order;
+  const TilePlace place = p.symmetric ? triangle_tile(tile) : banded_tile(tile, rows, cols);
   const int64_t first_row = place.row * Tile::order, first_col = place.col * Tile::order;
   const int warp_row = warp_index() / Tile::warps_across * Tile::rows;
   const int warp_col = warp_index() % Tile::warps_across * Tile::cols;
@@ -232,7 +245,7 @@ __global__ void __launch_bounds__(Tile::threads) multiply_pair_tiles(PairProduct
       load_plane<Tile>(stages.plane(stage, 3), b_low, p.b, first_col, k0);
     }
   };
-  const int steps = static_cast<int>((n + Tile::depth - 1) / Tile::depth);
+  const int steps = static_cast<int>((p.a.cols + Tile::depth - 1) / Tile::depth);
   for (int step = 0; step < Tile::stages - 1; ++step) {
     if (step < steps) load_stage(step, int64_t{step} * Tile::depth);
     commit_copies();
@@ -273,33 +286,35 @@ __global__ void __launch_bounds__(Tile::threads) multiply_pair_tiles(PairProduct
 }
 
 // One warp a row.
-__global__ void split_rows(BatchView<const float> from, PairBatch to, const float* factor, const int32_t* skip) {
-  const int64_t row = block_index() * warp_count() + warp_index(), b = row / to.order;
+__global__ void split_rows(BatchView<const float> from, PairBatch to, const float* factor, const int32_t* skip,
+                           PairBatch transposed) {
+  const int64_t row = block_index() * warp_count() + warp_index(), b = row / to.rows, i = row % to.rows;
   if (b >= to.batch || (skip != nullptr && Global<const int32_t>(skip)[b] != 0)) return;
   const MatrixView<const float> matrix = from[b];
   const float scale = power_of_two(to.exponent);
   const float own = factor == nullptr ? 1 : Global<const float>(factor)[b];
   for (int64_t j = lane_index(); j < to.stride; j += warp_size) {
     // The factor first: what it leaves is in range, times the scale.
-    const float x = j < to.order ? own * matrix(row % to.order, j) * scale : 0;
-    const Half high = to_half(x);
-    to.high[row * to.stride + j] = high;
-    to.low[row * to.stride + j] = to_half(x - to_float(high));
+    const float x = j < to.cols ? own * matrix(i, j) : 0;
+    store_planes(to, row * to.stride + j, x * scale);
+    if (!transposed || j >= to.cols) continue;
+    store_planes(transposed, b * transposed.matrix_stride() + j * transposed.stride + i,
+                 x * power_of_two(transposed.exponent));
   }
 }
 
 __global__ void clear_margin(PairBatch pairs) {
-  const int64_t margin = pairs.stride - pairs.order, count = pairs.batch * pairs.order * margin;
+  const int64_t margin = pairs.stride - pairs.cols, count = pairs.batch * pairs.rows * margin;
   const int64_t e = block_index() * block_threads() + thread_index();
   if (e >= count) return;
-  const int64_t at = e / margin * pairs.stride + pairs.order + e % margin;
-  pairs.high[at] = pairs.low[at] = to_half(0);
+  store_planes(pairs, e / margin * pairs.stride + pairs.cols + e % margin, 0);
 }
 
 template <typename Tile, bool is_full>
 void launch_tiles(Op& op, const PairProduct& product) {
-  const int64_t rows = (product.a.order + Tile::order - 1) / Tile::order;
-  const int64_t tiles = product.symmetric ? tiles_of_triangle(rows) : rows * rows;
+  const int64_t rows = (product.a.rows + Tile::order - 1) / Tile::order;
+  const int64_t cols = (product.b.rows + Tile::order - 1) / Tile::order;
+  const int64_t tiles = product.symmetric ? tiles_of_triangle(rows) : rows * cols;
   SharedArena arena;
   const PairStages<Tile> stages(arena);
   launch<multiply_pair_tiles<Tile, is_full>>(
@@ -309,27 +324,29 @@ void launch_tiles(Op& op, const PairProduct& product) {
 
 }  // namespace
 
-PairBatch pair_scratch(Op& op, int64_t batch, int64_t order, double largest) {
+PairBatch pair_scratch(Op& op, int64_t batch, int64_t rows, int64_t cols, double largest, PairPrecision precision) {
   PairBatch pairs;
   pairs.batch = batch;
-  pairs.order = order;
-  pairs.stride = (order + 7) / 8 * 8;
+  pairs.rows = rows;
+  pairs.cols = cols;
+  pairs.stride = (cols + 7) / 8 * 8;
   // largest 2^exponent is in (2^14, 2^15], half of what fp16 holds.
   pairs.exponent = 15 - static_cast<int>(std::ceil(std::log2(largest)));
   const int64_t elements = batch * pairs.matrix_stride();
   pairs.high = Global<Half>(op.scratch<Half>(elements));
-  pairs.low = Global<Half>(op.scratch<Half>(elements));
+  if (precision == PairPrecision::full) pairs.low = Global<Half>(op.scratch<Half>(elements));
   constexpr int threads = 256;
-  const int64_t margin = batch * order * (pairs.stride - order);
+  const int64_t margin = batch * rows * (pairs.stride - cols);
   launch<clear_margin>(op, {.blocks = {(margin + threads - 1) / threads}, .threads = threads}, pairs);
   return pairs;
 }
 
-void split(Op& op, const BatchView<const float>& from, const PairBatch& to, const float* factor, const int32_t* skip) {
+void split(Op& op, const BatchView<const float>& from, const PairBatch& to, const float* factor, const int32_t* skip,
+           const PairBatch& transposed) {
   constexpr int warps = 4;
-  const int64_t rows = to.batch * to.order;
-  launch<split_rows>(op, {.blocks = {(rows + warps - 1) / warps}, .threads = warps * warp_size}, from, to, factor,
-                     skip);
+  const int64_t rows = to.batch * to.rows;
+  launch<split_rows>(op, {.blocks = {(rows + warps - 1) / warps}, .threads = warps * warp_size}, from, to, factor, skip,
+                     transposed);
 }
 
 // Large tiles from so many rows on, where there are so many of them for a multiprocessor; both have the same bits.
@@ -337,9 +354,10 @@ constexpr int64_t smallest_in_large_tiles = 192;
 constexpr double large_tiles_per_multiprocessor = 1;
 
 void multiply_pairs(Op& op, const PairProduct& product) {
-  const double rows = std::ceil(static_cast<double>(product.a.order) / LargePairTile::order);
-  const double tiles = static_cast<double>(product.a.batch) * rows * (product.symmetric ? (rows + 1) / 2 : rows);
-  const bool is_large = product.a.order >= smallest_in_large_tiles &&
+  const double rows = std::ceil(static_cast<double>(product.a.rows) / LargePairTile::order);
+  const double cols = std::ceil(static_cast<double>(product.b.rows) / LargePairTile::order);
+  const double tiles = static_cast<double>(product.a.batch) * (product.symmetric ? rows * (rows + 1) / 2 : rows * cols);
+  const bool is_large = std::min(product.a.rows, product.b.rows) >= smallest_in_large_tiles &&
                         tiles >= large_tiles_per_multiprocessor * op.device().multiprocessors;
   if (product.precision == PairPrecision::full) {
     is_large ? launch_tiles<LargePairTile, true>(op, product) : launch_tiles<SmallPairTile, true>(op, product);

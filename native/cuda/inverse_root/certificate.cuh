@@ -18,14 +18,16 @@ namespace kronroot::cuda {
 
 // Those of `count` eigenvalues that are negative count as 0; their vectors are columns of `vectors`. None without an
 // eigendecomposition.
+template <typename Values, typename Vectors>
 struct NegativePart {
   int count = 0;
-  Global<const double> values;
-  GlobalSquare<const double> vectors;
+  Values values;
+  Vectors vectors;
 };
+using NoNegativePart = NegativePart<Global<const double>, GlobalSquare<const double>>;
 
 // Vector: Shared<double> or Global<double>, of n elements; three for the powers of vectors, one for z.
-template <typename Team, typename SSquare, typename XSquare, typename Vector>
+template <typename Team, typename SSquare, typename XSquare, typename Vector, typename Negative = NoNegativePart>
 struct Certificate {
   Team team;
   int n;
@@ -34,7 +36,7 @@ struct Certificate {
   XSquare x;
   double epsilon;
   int remainder;  // of RootScale: in units of S and x, X^a B^b = 2^remainder I, or X^a = 2^remainder B^b
-  NegativePart negative;
+  Negative negative;
   Vector z, y, other, image;
 
   static constexpr int vectors = 4;
@@ -44,10 +46,11 @@ struct Certificate {
     double largest = 0;
     for (int i = team.rank(); i < n; i += team.size()) largest = std::max(largest, std::abs(static_cast<double>(v[i])));
     largest = team.max(largest);
-    if (largest == 0 || !is_finite(largest)) return 0;
     int exponent = 0;
-    frexp(largest, &exponent);
-    --exponent;
+    if (largest > 0 && is_finite(largest)) {
+      frexp(largest, &exponent);
+      --exponent;
+    }
     for (int i = team.rank(); i < n; i += team.size()) {
       const double each = v[i];
       v[i] = ldexp(each, -exponent);
@@ -89,7 +92,8 @@ struct Certificate {
     }
     team.sync();
     for (int k = 0; k < negative.count; ++k) {
-      if (!(negative.values[k] < 0)) continue;
+      const double value = std::min<double>(negative.values[k], 0);
+      if (!team.for_any(value < 0)) continue;
       double along = 0;
       for (int i = team.rank(); i < n; i += team.size()) {
         const double before = image[i];
@@ -98,7 +102,7 @@ struct Certificate {
       along = team.sum(along);
       for (int i = team.rank(); i < n; i += team.size()) {
         const double each = v[i];
-        v[i] = each - negative.values[k] * along * negative.vectors.load(i, k);
+        v[i] = each - value * along * negative.vectors.load(i, k);
       }
       team.sync();
     }

@@ -1,12 +1,13 @@
-// The eigendecomposition rungs of inverse_root.
+// inverse_root by eigendecomposition, of any order.
 #pragma once
 
-#include "small_root.cuh"
+#include "eigen_root_in_warps.hpp"
 
 namespace kronroot::cuda {
 
-// Answers the matrices whose stage asks for it, in f64, and settles all: X = V diag(images) V^T.
-template <typename T>
-void eigen_roots(Op& op, const RootRequest& request, const RootBatch<T>& batch);
+// X = V diag(images) V^T computed in W, of all matrices or of those whose stage asks for it. A residual above the
+// bound leaves root_is_next where W is not f64.
+template <typename T, typename W>
+void eigen_roots(Op& op, const RootRequest& request, RootTurn turn, const RootBatch<T>& batch);
 
 }  // namespace kronroot::cuda

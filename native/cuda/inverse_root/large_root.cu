@@ -4,8 +4,11 @@
 
 #include <utility>
 
+#include "../eigen/eigh_batch.hpp"
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
+#include "candidate.hpp"
+#include "simple_root.cuh"
 
 namespace kronroot::cuda {
 namespace {
@@ -30,8 +33,9 @@ struct LargePart {
   RootBatch<T> batch;
   int64_t first, count;
   BatchView<T> s, m, factor, low, spare, x[2];
-  BatchView<double> square;  // of the examination
-  Global<double> vectors;    // for each matrix `vectors_of` its order
+  BatchView<double> square;  // S in f64, whose eigenvalues make the plan
+  Global<double> values;     // n for each matrix
+  Global<int32_t> exponents;
   Global<Progress> progress;
   Global<int32_t> skip_x, skip_m;
   Global<int32_t> is_elsewhere;  // not 0 for matrices that do not iterate
@@ -48,87 +52,11 @@ double condition_limit(const RootRequest& request, int64_t n) {
   return relative > 0 ? std::min(limit, room * (1 + relative) / relative) : limit;
 }
 
-constexpr int64_t vectors_of(int64_t n) { return 6 * n + threads; }
-
 template <typename T>
 __device__ void settle(const LargePart<T>& part, int64_t b, int32_t stage, const kr_report& report) {
   if (thread_index() != 0) return;
   part.batch.stages[part.first + b] = stage;
   if (stage == root_is_settled) part.batch.reports[part.first + b] = report;
-}
-
-// S, the ends of its spectrum and the plan.
-template <typename T>
-__global__ void __launch_bounds__(threads) examine_roots(LargePart<T> part) {
-  const int64_t b = block_index();
-  const int n = static_cast<int>(part.s.rows);
-  SharedArena arena;
-  const BlockTeam team{arena.take<double>(threads / warp_size)};
-  const RootRequest& request = part.request;
-  const MatrixView<const T> a = part.batch.a[part.first + b];
-  if (thread_index() == 0) {
-    part.progress[b] = Progress{};
-    part.is_elsewhere[b] = 1;
-  }
-  const SymmetricInput input = scan_symmetric(a, team.partial);
-  if (input.status != KR_STATUS_OK) {
-    settle(part, b, root_is_settled, failed(static_cast<kr_status>(input.status)));
-    return;
-  }
-  const int exponent = scale_exponent(request, input);
-  const SymmetricReader<T> reader{a, exponent};
-  kr_report report = answered(KR_METHOD_DIRECT);
-  const Global<double> vectors = part.vectors + b * vectors_of(n);
-  if (input.is_diagonal) {
-    const RootScale scale = diagonal_root<T>(
-        team, request, exponent, n, [&](int i) { return static_cast<double>(reader(i, i)); },
-        [&](int i, T value) { vectors[i] = static_cast<double>(value); }, &report);
-    if (!is_failure(report) && !(report.residual <= request.residual_bound)) {
-      settle(part, b, root_is_next, report);
-      return;
-    }
-    double overflows = 0;
-    team.sync();
-    if (!is_failure(report)) {
-      for (int i = team.rank(); i < n; i += team.size()) {
-        if (!is_finite(static_cast<T>(ldexp(vectors[i], scale.result)))) overflows = 1;
-      }
-    }
-    if (team.max(overflows) != 0) report = failed(KR_STATUS_OVERFLOW);
-    settle(part, b, root_is_settled, report);
-    if (is_failure(report)) return;
-    const MatrixView<T> out = part.batch.x[part.first + b];
-    for (int e = team.rank(); e < n * n; e += team.size()) {
-      const int i = e / n, j = e % n;
-      out(i, j) = i == j ? static_cast<T>(ldexp(vectors[i], scale.result)) : T(0);
-    }
-    return;
-  }
-  const MatrixView<T> s = part.s[b];
-  const MatrixView<double> square = part.square[b];
-  const bool needs_values = request.is_pseudo_inverse() || request.method == KR_METHOD_EIGH;
-  double trace = 0;
-  for (int e = team.rank(); e < n * n && !needs_values; e += team.size()) {
-    const T each = reader(e / n, e % n);
-    s(e / n, e % n) = each;
-    square(e / n, e % n) = static_cast<double>(each);
-    if (e / n == e % n) trace += static_cast<double>(each);
-  }
-  trace = team.sum(trace);
-  const Tridiagonal<Global<double>> t{n, vectors, vectors + n};
-  SpectrumEnds ends{};
-  if (!needs_values) {
-    team.sync();
-    tridiagonalize(team, GlobalSquare<double>{square.data, n}, TridiagonalWork<Global<double>>::in(vectors + 2 * n, n),
-                   t);
-    ends = spectrum_ends(team, t, sizeof(T) == 4 ? 1e-9 : 1e-14);
-  }
-  constexpr double room = sizeof(T) == 4 ? 1 + 1e-5 : 1 + 1e-9;
-  const RootPlan plan = plan_root(request, part.schedules, exponent, trace, ends, t, room, &report);
-  settle(part, b, plan.stage, report);
-  if (thread_index() != 0) return;
-  part.progress[b].plan = plan;
-  part.is_elsewhere[b] = plan.stage == root_is_iterated ? 0 : 1;
 }
 
 // One thread an element of every matrix of the part.
@@ -140,6 +68,57 @@ __device__ bool find_element(const LargePart<T>& part, int64_t* b, int64_t* i, i
   *i = e / n % n;
   *j = e % n;
   return true;
+}
+
+template <typename T>
+__global__ void __launch_bounds__(threads) screen_roots(LargePart<T> part) {
+  const int64_t b = block_index(), at = part.first + b;
+  SharedArena arena;
+  const BlockTeam team{arena.take<double>(threads / warp_size)};
+  const SymmetricInput input = scan_symmetric(part.batch.a[at], team.partial);
+  const RootStage stage = settle_simple(team, part.request, input, part.values + b * part.s.rows, part.batch, at);
+  if (thread_index() != 0) return;
+  part.progress[b] = Progress{};
+  part.is_elsewhere[b] = stage == root_is_iterated ? 0 : 1;
+  part.exponents[b] = scale_exponent(part.request, input);
+}
+
+template <typename T>
+__global__ void scale_roots(LargePart<T> part) {
+  int64_t b, i, j;
+  if (!find_element(part, &b, &i, &j) || part.is_elsewhere[b] != 0) return;
+  const SymmetricReader<T> reader{part.batch.a[part.first + b], part.exponents[b]};
+  const T each = reader(static_cast<int>(i), static_cast<int>(j));
+  part.s[b](i, j) = each;
+  part.square[b](i, j) = static_cast<double>(each);
+}
+
+// From the eigenvalues, ascending.
+template <typename T>
+__global__ void __launch_bounds__(threads) plan_roots(LargePart<T> part, Global<const int32_t> statuses) {
+  const int64_t b = block_index();
+  const int n = static_cast<int>(part.s.rows);
+  SharedArena arena;
+  const BlockTeam team{arena.take<double>(threads / warp_size)};
+  if (part.is_elsewhere[b] != 0) return;
+  const Global<double> values = part.values + b * n;
+  double trace = 0;
+  for (int i = team.rank(); i < n; i += team.size()) trace += values[i];
+  trace = team.sum(trace);
+  const auto count_above = [&](double shift) {
+    double count = 0;
+    for (int i = team.rank(); i < n; i += team.size()) count += values[i] > shift ? 1 : 0;
+    return static_cast<int>(team.sum(count));
+  };
+  constexpr double room = sizeof(T) == 4 ? 1 + 1e-5 : 1 + 1e-9;
+  kr_report report{};
+  RootPlan plan = plan_root(part.request, part.schedules, part.exponents[b], n, trace, {values[0], values[n - 1]},
+                            count_above, room, &report);
+  if (statuses[b] != KR_STATUS_OK) plan.stage = root_is_next;
+  settle(part, b, plan.stage, report);
+  if (thread_index() != 0) return;
+  part.progress[b].plan = plan;
+  part.is_elsewhere[b] = plan.stage == root_is_iterated ? 0 : 1;
 }
 
 // M = unit (S + epsilon I)
@@ -224,52 +203,28 @@ __global__ void gather_roots(LargePart<T> part) {
   part.factor[b](i, j) = value;
 }
 
+// The draft of the report, and how the candidate is scaled. Not 0 in skip_x: there is none.
 template <typename T>
-__global__ void __launch_bounds__(threads) certify_roots(LargePart<T> part, BatchView<T> result) {
-  const int64_t b = block_index();
-  const int n = static_cast<int>(part.s.rows);
-  SharedArena arena;
-  const BlockTeam team{arena.take<double>(threads / warp_size)};
-  if (part.is_elsewhere[b] != 0) return;
-  const RootRequest& request = part.request;
+__global__ void draft_reports(LargePart<T> part, Global<double> factors, Global<double> epsilons,
+                              Global<int32_t> exponents) {
+  const int64_t b = block_index() * block_threads() + thread_index();
+  if (b >= part.count) return;
   const Progress& progress = part.progress[b];
   const RootPlan& plan = progress.plan;
-  if (progress.is_done == 0) {
-    settle(part, b, root_is_next, kr_report{});
-    return;
-  }
-  const MatrixView<T> x = result[b];
-  for (int e = team.rank(); e < n * n; e += team.size()) {
-    T& each = x(e / n, e % n);
-    each = static_cast<T>(static_cast<double>(each) * plan.multiplier);
-  }
-  team.sync();
-  const Global<double> v = part.vectors + b * vectors_of(n);
-  const Certificate<BlockTeam, GlobalSquare<T>, GlobalSquare<T>, Global<double>> certificate{
-      team, n, request, {part.s[b].data, n}, {x.data, n}, plan.epsilon, plan.scale.remainder,
-      {},   v, v + n,   v + 2 * n,           v + 3 * n};
+  const bool has_root = part.is_elsewhere[b] == 0 && progress.is_done != 0;
+  part.skip_x[b] = has_root ? 0 : 1;
+  if (part.is_elsewhere[b] != 0) return;
+  const int64_t at = part.first + b;
+  part.batch.stages[at] = root_is_next;
+  if (!has_root) return;
   kr_report report = answered(static_cast<kr_method>(plan.method));
   report.iterations = progress.steps;
   report.condition = plan.condition;
-  if (plan.rank < n) report = rank_deficient(report, plan.rank);
-  report.residual = certificate.residual();
-  if (!(report.residual <= request.residual_bound)) {
-    settle(part, b, root_is_next, report);
-    return;
-  }
-  double overflows = 0;
-  for (int e = team.rank(); e < n * n; e += team.size()) {
-    if (!is_finite(static_cast<T>(ldexp(static_cast<double>(x(e / n, e % n)), plan.scale.result)))) overflows = 1;
-  }
-  if (team.max(overflows) != 0) {
-    settle(part, b, root_is_settled, failed(KR_STATUS_OVERFLOW));
-    return;
-  }
-  const MatrixView<T> out = part.batch.x[part.first + b];
-  for (int e = team.rank(); e < n * n; e += team.size()) {
-    out(e / n, e % n) = static_cast<T>(ldexp(static_cast<double>(x(e / n, e % n)), plan.scale.result));
-  }
-  settle(part, b, root_is_settled, report);
+  if (plan.rank < static_cast<int>(part.s.rows)) report = rank_deficient(report, plan.rank);
+  part.batch.reports[at] = report;
+  factors[b] = plan.multiplier;
+  epsilons[b] = plan.epsilon;
+  exponents[b] = plan.scale.exponent;
 }
 
 // The host's side of a part: which buffer holds what.
@@ -286,7 +241,7 @@ class LargeRoots {
   void run(int most_steps) {
     const bool is_series = part_.request.method != KR_METHOD_MINIMAX;
     const bool is_linear = part_.request.method == KR_METHOD_COUPLED_NEWTON;
-    launch<examine_roots<T>>(op_, each_matrix_, part_);
+    examine();
     launch<start_roots<T>>(op_, each_element_, part_);
     if (is_series) launch<measure_distance<T>>(op_, each_matrix_, part_, -1);
     for (int k = 0; k < most_steps && !op_.failed(); ++k) {
@@ -298,7 +253,24 @@ class LargeRoots {
       if (is_series) launch<measure_distance<T>>(op_, each_matrix_, part_, k);
     }
     launch<gather_roots<T>>(op_, each_element_, part_);
-    launch<certify_roots<T>>(op_, each_matrix_, part_, raised());
+    const int64_t count = part_.count;
+    const Global<double> factors(op_.scratch<double>(count)), epsilons(op_.scratch<double>(count));
+    const Global<int32_t> exponents(op_.scratch<int32_t>(count));
+    launch<draft_reports<T>>(op_, each_thread_, part_, factors, epsilons, exponents);
+    publish_roots<T, T>(op_,
+                        {part_.request,
+                         part_.batch,
+                         part_.first,
+                         count,
+                         part_.s,
+                         raised(),
+                         factors,
+                         epsilons,
+                         exponents,
+                         Global<T>(nullptr),
+                         {},
+                         part_.skip_x},
+                        root_is_next);
   }
 
  private:
@@ -311,6 +283,19 @@ class LargeRoots {
     product.symmetric = true;
     product.skip = skip.address();
     multiply(op_, product);
+  }
+
+  // The eigenvalues of S, and what they say.
+  void examine() {
+    launch<screen_roots<T>>(op_, each_matrix_, part_);
+    launch<scale_roots<T>>(op_, each_element_, part_);
+    EighBatch<double> spectrum;
+    spectrum.a = as_input(part_.square);
+    spectrum.values = dense_view(part_.values.address(), part_.count, part_.s.rows, int64_t{1});
+    spectrum.skip = part_.is_elsewhere.address();
+    spectrum.status = op_.scratch<int32_t>(part_.count);
+    eigh_batch(op_, spectrum);
+    launch<plan_roots<T>>(op_, each_matrix_, part_, Global<const int32_t>(spectrum.status));
   }
 
   // M <- P^{ceil(p/2)} (M P^{floor(p/2)}), see coupled_pair.cuh; M and P stay in their buffers.
@@ -394,7 +379,8 @@ void large_roots(Op& op, const RootRequest& request, const MinimaxTable* table, 
   T* memory[buffers];
   for (T*& each : memory) each = op.scratch<T>(together * size);
   double* square = op.scratch<double>(together * size);
-  double* vectors = op.scratch<double>(together * vectors_of(n));
+  double* values = op.scratch<double>(together * n);
+  int32_t* exponents = op.scratch<int32_t>(together);
   Progress* progress = op.scratch<Progress>(together);
   int32_t* skips[3];
   for (int32_t*& each : skips) each = op.scratch<int32_t>(together);
@@ -417,12 +403,15 @@ void large_roots(Op& op, const RootRequest& request, const MinimaxTable* table, 
                             view(4),
                             {view(5), view(6)},
                             dense_view(square, count, n, n),
-                            Global<double>(vectors),
+                            Global<double>(values),
+                            Global<int32_t>(exponents),
                             Global<Progress>(progress),
                             Global<int32_t>(skips[0]),
                             Global<int32_t>(skips[1]),
                             Global<int32_t>(skips[2])};
+    const Op::Mark mark = op.mark();
     LargeRoots<T>(op, part).run(most_steps);
+    op.reuse_since(mark);
   }
 }
 

@@ -57,22 +57,18 @@ __device__ inline Series series_of(int32_t method, int p) {
   return {(p + 1.0) / p, -1.0 / p, 0, (p + 1) / 2.0};
 }
 
-// The plan, with the report of a matrix that has no answer. `room` is left above lambda_max for the rounding of M_0.
-template <typename Vector>
+// The plan, with the report of a matrix that has no answer. count_above(x): how many eigenvalues are above x. `room` is
+// left above lambda_max for the rounding of M_0.
+template <typename Count>
 __attribute__((noinline)) __device__ RootPlan plan_root(const RootRequest& request, const Schedules& schedules,
-                                                        int exponent, double trace, const SpectrumEnds& ends,
-                                                        const Tridiagonal<Vector>& t, double room, kr_report* refused) {
-  const int n = t.n;
+                                                        int exponent, int n, double trace, const SpectrumEnds& ends,
+                                                        const Count& count_above, double room, kr_report* refused) {
   RootPlan plan{};
-  plan.stage = request.is_planned ? root_is_chosen : root_is_next;
-  if (request.is_pseudo_inverse() || request.method == KR_METHOD_EIGH) {
-    if (request.method == KR_METHOD_EIGH) plan.stage = root_is_chosen;
-    return plan;
-  }
+  plan.stage = root_is_next;
   plan.scale = RootScale::of(request.root, exponent);
   plan.epsilon = epsilon_of(request, exponent, ends.largest, trace, n);
   const double null = null_threshold(ends.largest, n, request.dtype);
-  plan.rank = ends.smallest > null ? n : count_above(t, null);
+  plan.rank = ends.smallest > null ? n : count_above(null);
   const bool is_indefinite = ends.smallest < -negative_tolerance(plan.epsilon, ends.largest, n, request.dtype);
   if (is_indefinite || (plan.rank < n && plan.epsilon == 0)) {
     *refused = failed(KR_STATUS_NOT_POSITIVE_DEFINITE);

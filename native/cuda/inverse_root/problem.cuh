@@ -13,15 +13,14 @@ namespace kronroot::cuda {
 struct RootRequest {
   Root root;
   int32_t dtype;
-  int32_t method;   // kr_method, AUTO decided already
-  bool is_planned;  // AUTO was asked for
+  int32_t method;  // kr_method, AUTO decided already
   int32_t ridge;
   double ridge_value;
   double residual_bound;
   bool full_residual;
   int32_t most_iterations;
 
-  __device__ bool is_pseudo_inverse() const { return ridge == KR_RIDGE_PSEUDO_INVERSE; }
+  __host__ __device__ bool is_pseudo_inverse() const { return ridge == KR_RIDGE_PSEUDO_INVERSE; }
 };
 
 // How S = (A + A^T) / 2 times 2^-exponent, of largest magnitude in [1/2, 1) or, where the absolute ridge is larger,

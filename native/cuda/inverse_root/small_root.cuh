@@ -129,23 +129,20 @@ __device__ void small_root(const Team& team, const SmallRootMemory<W, has_x>& me
     team.sync();
   } else {
     const Tridiagonal<Shared<double>> t{n, memory.diagonal, memory.couplings};
-    SpectrumEnds ends{};
     double trace = 0;
-    const bool needs_values = request.is_pseudo_inverse() || request.method == KR_METHOD_EIGH;
-    if (!needs_values) {
-      const SharedSquare<double> square{memory.squares, memory.stride};
-      for (int e = team.rank(); e < n * n; e += team.size()) {
-        const double each = static_cast<double>(s(e / n, e % n));
-        square.store(e / n, e % n, each);
-        if (e / n == e % n) trace += each;
-      }
-      trace = team.sum(trace);
-      team.sync();
-      tridiagonalize(team, square, TridiagonalWork<Shared<double>>::in(memory.vectors, n), t);
-      ends = spectrum_ends(team, t, sizeof(T) == 4 ? 1e-9 : 1e-14);
+    const SharedSquare<double> square{memory.squares, memory.stride};
+    for (int e = team.rank(); e < n * n; e += team.size()) {
+      const double each = static_cast<double>(s(e / n, e % n));
+      square.store(e / n, e % n, each);
+      if (e / n == e % n) trace += each;
     }
+    trace = team.sum(trace);
+    team.sync();
+    tridiagonalize(team, square, TridiagonalWork<Shared<double>>::in(memory.vectors, n), t);
+    const SpectrumEnds ends = spectrum_ends(team, t, sizeof(T) == 4 ? 1e-9 : 1e-14);
     constexpr double room = sizeof(W) == 4 ? 1 + 1e-5 : 1 + 1e-9;
-    plan = plan_root(request, schedules, exponent, trace, ends, t, room, &report);
+    const auto count = [&](double shift) { return count_above(t, shift); };
+    plan = plan_root(request, schedules, exponent, n, trace, ends, count, room, &report);
     if (plan.stage != root_is_iterated) {
       settle(plan.stage, report);
       return;

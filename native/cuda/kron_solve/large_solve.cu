@@ -276,8 +276,8 @@ class LargeSolve {
                  take(rows),
                  take(rows),
                  take(rows)};
-    op.check(cudaMemsetAsync(states, 0, static_cast<std::size_t>(batch_) * sizeof(int32_t), op.stream()));
-    op.check(cudaMemsetAsync(states + batch_, 0xff, static_cast<std::size_t>(batch_) * sizeof(int32_t), op.stream()));
+    op.fill(states, 0, static_cast<std::size_t>(batch_) * sizeof(int32_t));
+    op.fill(states + batch_, 0xff, static_cast<std::size_t>(batch_) * sizeof(int32_t));
   }
 
   void run() {

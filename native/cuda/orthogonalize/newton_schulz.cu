@@ -3,10 +3,14 @@
 #include "newton_schulz.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
+#include "../gemm/pair_product.hpp"
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
+#include "newton_schulz_in_warps.hpp"
+#include "rectangles.hpp"
 
 namespace kronroot::cuda {
 namespace {
@@ -14,45 +18,6 @@ namespace {
 constexpr int threads = 256;
 // Of scratch memory; larger batches are answered in parts.
 constexpr int64_t most_bytes = int64_t{4} << 30;
-
-// A part of a batch, from matrix `first` on.
-template <typename T>
-struct WidePart {
-  OrthogonalizeRequest request;
-  OrthogonalizeBatch<T> batch;
-  int64_t first, count;
-  BatchView<T> x;          // m x n
-  Global<double> vectors;  // m + n for each matrix
-  Global<int32_t> is_settled;
-};
-
-// X = A 2^-exponent, over safety |A|_F unless rows are scaled afterwards.
-template <typename T>
-__global__ void __launch_bounds__(threads) read_wide(WidePart<T> part) {
-  const int64_t b = block_index(), index = part.first + b;
-  SharedArena arena;
-  const BlockTeam team{arena.take<double>(threads / warp_size)};
-  const MatrixView<const T> a = part.batch.a[index];
-  const RectangleInput input = scan_rectangle(team, a);
-  const bool is_failed = input.status != KR_STATUS_OK;
-  if (thread_index() == 0) {
-    part.is_settled[b] = is_failed || input.is_zero ? 1 : 0;
-    if (is_failed) part.batch.reports[index] = failed(static_cast<kr_status>(input.status));
-  }
-  if (is_failed) return;
-  if (input.is_zero) {
-    answer_zero(team, part.batch, index);
-    return;
-  }
-  const MatrixView<T> x = part.x[b];
-  const double size = part.request.scales_rows ? 1 : part.request.safety * input.norm;
-  const WideView<const T> wide{a, part.batch.is_tall()};
-  for (int64_t e = team.rank(); e < a.rows * a.cols; e += team.size()) {
-    wide.visit(e, [&](int64_t i, int64_t j) {
-      x(i, j) = static_cast<T>(ldexp(static_cast<double>(wide(i, j)), -input.exponent) / size);
-    });
-  }
-}
 
 // X <- D^{-1/2} X / safety, D_ii = sum_j |X X^T|_ij: the norm is at most 1 by Gershgorin's theorem.
 // Source: Prach and Lampert, Almost-orthogonal layers, ECCV 2022.
@@ -83,136 +48,195 @@ __global__ void form_quintic(BatchView<const T> gram, BatchView<T> w, Quintic p,
   w[b](i, j) = value;
 }
 
+// Matrices in the element type.
 template <typename T>
-struct LoadedRectangle {
-  MatrixView<T> matrix;
-  __device__ T load(int i, int j) const { return matrix(i, j); }
-};
-
-template <typename T>
-__global__ void __launch_bounds__(threads) finish_wide(WidePart<T> part, BatchView<T> xs) {
-  const int64_t b = block_index(), index = part.first + b;
-  const int m = static_cast<int>(xs.rows), n = static_cast<int>(xs.cols);
-  SharedArena arena;
-  const BlockTeam team{arena.take<double>(threads / warp_size)};
-  if (part.is_settled[b] != 0) return;
-  const MatrixView<T> x = xs[b];
-  double overflows = 0;
-  for (int64_t e = team.rank(); e < int64_t{m} * n; e += team.size()) {
-    const T each = x(e / n, e % n);
-    if (!(each - each == 0)) overflows = 1;
-  }
-  if (team.max(overflows) != 0) {
-    if (team.rank() == 0) part.batch.reports[index] = failed(KR_STATUS_OVERFLOW);
-    return;
-  }
-  const Global<double> of_rows = part.vectors + b * (m + n);
-  const double residual = partial_isometry_residual(team, m, n, LoadedRectangle<T>{x}, of_rows, of_rows + m);
-  const MatrixView<T> out = part.batch.x[index];
-  const WideView<T> wide{out, part.batch.is_tall()};
-  for (int64_t e = team.rank(); e < int64_t{m} * n; e += team.size()) {
-    wide.visit(e, [&](int64_t i, int64_t j) { wide(i, j) = x(i, j); });
-  }
-  if (team.rank() != 0) return;
-  kr_report report = answered(static_cast<kr_method>(part.request.method));
-  report.iterations = part.request.steps;
-  report.residual = residual;
-  part.batch.reports[index] = report;
-}
-
-template <typename T>
-BatchView<const T> readable(const BatchView<T>& view) {
-  return {Global<const T>(view.data.address()), view.batch, view.rows, view.cols, view.row_stride, view.batch_stride};
-}
-
-// The host's side of a part.
-template <typename T>
-class NewtonSchulz {
+class DenseProducts {
  public:
-  NewtonSchulz(Op& op, const WidePart<T>& part, T* (&squares)[4], T* next)
-      : op_(op), part_(part), next_(dense_view(next, part.count, part.x.rows, part.x.cols)) {
-    for (int k = 0; k < 4; ++k) square_[k] = dense_view(squares[k], part.count, part.x.rows, part.x.rows);
-    each_matrix_ = {.blocks = {part.count}, .threads = threads, .shared_bytes = shared_bytes};
-  }
+  using Square = BatchView<T>;
 
-  void run(const std::vector<Quintic>& steps) {
-    launch<read_wide<T>>(op_, each_matrix_, part_);
-    if (part_.request.scales_rows) {
-      gram(square_[0]);
-      launch<divide_by_row_sums<T>>(
-          op_, {.blocks = {part_.count * part_.x.rows}, .threads = threads, .shared_bytes = shared_bytes}, part_,
-          square_[0]);
-    }
-    part_.request.method == KR_METHOD_GRAM_NEWTON_SCHULZ ? iterate_gram(steps) : iterate(steps);
-    launch<finish_wide<T>>(op_, each_matrix_, part_, part_.x);
-  }
+  DenseProducts(Op& op, const WidePart<T>& part) : op_(op), part_(part), x_(part.x), next_(matrices(part.x.cols)) {}
 
- private:
-  static constexpr std::size_t shared_bytes = threads / warp_size * sizeof(double);
-
-  void iterate(const std::vector<Quintic>& steps) {
-    for (const Quintic& step : steps) {
-      gram(square_[0]);
-      form_factor(step, square_[0], square_[1]);
-      advance_x(square_[1]);
-    }
-  }
-
-  // R = X X^T, which a step turns into W R W; X is multiplied once by the product Q of all W, and once more after step
-  // 2, where R is formed anew from X, because rounding that makes eigenvalues of R negative grows by up to a^2 a step.
-  void iterate_gram(const std::vector<Quintic>& steps) {
-    constexpr std::size_t restart = 2;
-    BatchView<T>&r = square_[0], &w = square_[1], &q = square_[2], &spare = square_[3];
-    for (std::size_t k = 0; k < steps.size(); ++k) {
-      const bool starts = k == 0 || k == restart, ends = k + 1 == steps.size() || k + 1 == restart;
-      if (starts) gram(r);
-      form_factor(steps[k], r, w);
-      if (starts) {
-        std::swap(w, q);
-      } else {
-        symmetric(w, q, spare);
-        std::swap(q, spare);
-      }
-      if (ends) {
-        advance_x(q);
-        continue;
-      }
-      const BatchView<T> factor = starts ? q : w;
-      symmetric(r, factor, spare);
-      symmetric(factor, spare, r);
-    }
-  }
-
-  void gram(const BatchView<T>& to) { product(part_.x, part_.x, to, true, true); }
-  void symmetric(const BatchView<T>& a, const BatchView<T>& b, const BatchView<T>& c) { product(a, b, c, true, true); }
-  void form_factor(const Quintic& step, const BatchView<T>& g, const BatchView<T>& w) {
-    if (step.c != 0) symmetric(g, g, w);
+  Square square() const { return matrices(part_.x.rows); }
+  void gram(const Square& to) const { product(x_, x_, to, true); }
+  void multiply_squares(const Square& a, const Square& b, const Square& c) const { product(a, b, c, true); }
+  // W = a I + b G + c G^2
+  void form_factor(const Quintic& step, const Square& g, const Square& w) const {
+    if (step.c != 0) multiply_squares(g, g, w);
     const int64_t elements = g.batch * g.rows * g.rows;
-    launch<form_quintic<T>>(op_, {.blocks = {(elements + threads - 1) / threads}, .threads = threads}, readable(g), w,
+    launch<form_quintic<T>>(op_, {.blocks = {(elements + threads - 1) / threads}, .threads = threads}, as_input(g), w,
                             step, Global<const int32_t>(part_.is_settled.address()));
   }
-  void advance_x(const BatchView<T>& w) {
-    product(w, part_.x, next_, false, false);
-    std::swap(part_.x, next_);
+  // X <- W X, which is in part.x after the last time.
+  void advance_x(const Square& w, bool is_last) {
+    product(w, x_, next_, false);
+    std::swap(x_, next_);
+    if (is_last) part_.x = x_;
   }
-  void product(const BatchView<T>& a, const BatchView<T>& b, const BatchView<T>& c, bool transpose_b,
-               bool is_symmetric) {
+  const WidePart<T>& part() const { return part_; }
+
+ private:
+  BatchView<T> matrices(int64_t cols) const {
+    const int64_t rows = part_.x.rows;
+    return dense_view(op_.scratch<T>(part_.count * rows * cols), part_.count, rows, cols);
+  }
+  void product(const BatchView<T>& a, const BatchView<T>& b, const BatchView<T>& c, bool is_square) const {
     Product<T> product;
-    product.a = readable(a);
-    product.b = readable(b);
+    product.a = as_input(a);
+    product.b = as_input(b);
     product.c = c;
-    product.transpose_b = transpose_b;
-    product.symmetric = is_symmetric;
+    product.transpose_b = is_square;
+    product.symmetric = is_square;
     product.skip = part_.is_settled.address();
     multiply(op_, product);
   }
 
   Op& op_;
   WidePart<T> part_;
-  BatchView<T> next_;
-  BatchView<T> square_[4];
-  LaunchShape each_matrix_;
+  BatchView<T> x_, next_;
 };
+
+// Bounds of everything that the iteration forms, as functions of a singular value of X in [0, 1].
+struct PolynomialBounds {
+  double x = 1, square = 1;  // of X; of G, W and, in the Gram form, the products of W
+
+  static PolynomialBounds of(const std::vector<Quintic>& steps) {
+    PolynomialBounds bounds;
+    constexpr int points = 2048;
+    for (int k = 0; k <= points; ++k) {
+      double x = static_cast<double>(k) / points, factors = 1;
+      for (const Quintic& step : steps) {
+        const double g = x * x, w = step.a + g * (step.b + g * step.c);
+        factors *= w;
+        x *= w;
+        for (const double each : {g, std::abs(w), std::abs(factors), x * x}) {
+          bounds.square = std::max(bounds.square, each);
+        }
+        bounds.x = std::max(bounds.x, std::abs(x));
+      }
+    }
+    return bounds;
+  }
+  // Room for them, and small numbers beside them, in planes of fp16.
+  bool fit_planes() const { return x < 64 && square < 1024; }
+};
+
+// Matrices in planes of fp16, two for f32 accuracy; X together with X^T, so that all operands are read by rows, and W
+// formed by the product that squares G.
+class PlaneProducts {
+ public:
+  using Square = PairBatch;
+
+  PlaneProducts(Op& op, const WidePart<float>& part, const PolynomialBounds& bounds, PairPrecision precision)
+      : op_(op), part_(part), bounds_(bounds), precision_(precision) {
+    const int64_t m = part.x.rows, n = part.x.cols;
+    for (int k = 0; k < 2; ++k) {
+      x_[k] = pair_scratch(op, part.count, m, n, bounds.x, precision);
+      transposed_[k] = pair_scratch(op, part.count, n, m, bounds.x, precision);
+    }
+    split(op, as_input(part.x), x_[0], nullptr, part.is_settled.address(), transposed_[0]);
+  }
+
+  Square square() const {
+    return pair_scratch(op_, part_.count, part_.x.rows, part_.x.rows, bounds_.square, precision_);
+  }
+  void gram(const Square& to) const { multiply_pairs(op_, product(x_[0], x_[0], to)); }
+  void multiply_squares(const Square& a, const Square& b, const Square& c) const {
+    multiply_pairs(op_, product(a, b, c));
+  }
+  void form_factor(const Quintic& step, const Square& g, const Square& w) const {
+    PairProduct each = product(g, g, w);
+    each.d = g;
+    each.alpha = step.c, each.beta = step.b, each.gamma = step.a;
+    multiply_pairs(op_, each);
+  }
+  void advance_x(const Square& w, bool is_last) {
+    PairProduct each = product(w, transposed_[0], x_[1]);
+    each.symmetric = false;
+    each.c_transposed = transposed_[1];
+    if (is_last) {
+      each.c = each.c_transposed = {};
+      each.c_matrix = part_.x;
+    }
+    multiply_pairs(op_, each);
+    std::swap(x_[0], x_[1]);
+    std::swap(transposed_[0], transposed_[1]);
+  }
+  const WidePart<float>& part() const { return part_; }
+
+ private:
+  PairProduct product(const PairBatch& a, const PairBatch& b, const PairBatch& c) const {
+    return {.a = a, .b = b, .precision = precision_, .c = c, .skip = part_.is_settled.address()};
+  }
+
+  Op& op_;
+  WidePart<float> part_;
+  PolynomialBounds bounds_;
+  PairPrecision precision_;
+  PairBatch x_[2], transposed_[2];
+};
+
+template <typename Products>
+void iterate(Products& products, const std::vector<Quintic>& steps) {
+  const auto g = products.square(), w = products.square();
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    products.gram(g);
+    products.form_factor(steps[k], g, w);
+    products.advance_x(w, k + 1 == steps.size());
+  }
+}
+
+// R = X X^T, which a step turns into W R W; X is multiplied once by the product Q of all W, and once more after step 2,
+// where R is formed anew from X, because rounding that makes eigenvalues of R negative grows by up to a^2 a step.
+template <typename Products>
+void iterate_gram(Products& products, const std::vector<Quintic>& steps) {
+  constexpr std::size_t restart = 2;
+  auto r = products.square(), w = products.square(), q = products.square(), spare = products.square();
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    const bool is_last = k + 1 == steps.size();
+    const bool starts = k == 0 || k == restart, ends = is_last || k + 1 == restart;
+    if (starts) products.gram(r);
+    products.form_factor(steps[k], r, w);
+    if (starts) {
+      std::swap(w, q);
+    } else {
+      products.multiply_squares(w, q, spare);
+      std::swap(q, spare);
+    }
+    if (ends) {
+      products.advance_x(q, is_last);
+      continue;
+    }
+    const auto factor = starts ? q : w;
+    products.multiply_squares(r, factor, spare);
+    products.multiply_squares(factor, spare, r);
+  }
+}
+
+template <typename Products>
+void run(Op& op, Products products, const std::vector<Quintic>& steps) {
+  const bool by_gram = products.part().request.method == KR_METHOD_GRAM_NEWTON_SCHULZ;
+  by_gram ? iterate_gram(products, steps) : iterate(products, steps);
+  publish_rectangles(op, products.part());
+}
+
+template <typename T>
+void scale_rows(Op& op, const WidePart<T>& part) {
+  const int64_t m = part.x.rows;
+  const BatchView<T> gram = dense_view(op.scratch<T>(part.count * m * m), part.count, m, m);
+  Product<T> product;
+  product.a = product.b = as_input(part.x);
+  product.c = gram;
+  product.transpose_b = true;
+  product.symmetric = true;
+  product.skip = part.is_settled.address();
+  multiply(op, product);
+  launch<divide_by_row_sums<T>>(
+      op, {.blocks = {part.count * m}, .threads = threads, .shared_bytes = threads / warp_size * sizeof(double)}, part,
+      gram);
+}
+
+// Below it a matrix is less than a tile of the matrix unit.
+constexpr int64_t smallest_in_planes = 33;
 
 }  // namespace
 
@@ -220,19 +244,29 @@ template <typename T>
 void newton_schulz(Op& op, const OrthogonalizeRequest& request, const std::vector<Quintic>& steps,
                    const OrthogonalizeBatch<T>& batch) {
   const int64_t m = batch.rows(), n = batch.cols();
-  const int64_t bytes_each = (2 * m * n + 4 * m * m) * static_cast<int64_t>(sizeof(T));
+  if (n <= most_side_in_warp && steps.size() <= most_steps_in_warp) {
+    return newton_schulz_in_warps(op, request, steps, batch);
+  }
+  const PolynomialBounds bounds = PolynomialBounds::of(steps);
+  const bool in_planes = sizeof(T) == sizeof(float) && m >= smallest_in_planes && bounds.fit_planes();
+  // X, its planes twice and those of X^T twice; four squares.
+  const int64_t bytes_each = (5 * m * n + 4 * m * m) * static_cast<int64_t>(sizeof(T));
   const int64_t together = std::min(batch.a.batch, std::max<int64_t>(1, most_bytes / bytes_each));
   T* x = op.scratch<T>(together * m * n);
-  T* next = op.scratch<T>(together * m * n);
-  T* squares[4];
-  for (T*& each : squares) each = op.scratch<T>(together * m * m);
-  double* vectors = op.scratch<double>(together * (m + n));
+  double* vectors = op.scratch<double>(together * (2 * m + n));
   int32_t* is_settled = op.scratch<int32_t>(together);
   for (int64_t first = 0; first < batch.a.batch; first += together) {
+    const Op::Mark mark = op.mark();
     const int64_t count = std::min(together, batch.a.batch - first);
     const WidePart<T> part{
         request, batch, first, count, dense_view(x, count, m, n), Global<double>(vectors), Global<int32_t>(is_settled)};
-    NewtonSchulz<T>(op, part, squares, next).run(steps);
+    read_rectangles(op, part);
+    if (request.scales_rows) scale_rows(op, part);
+    if constexpr (sizeof(T) == sizeof(float)) {
+      if (in_planes) run(op, PlaneProducts(op, part, bounds, request.precision), steps);
+    }
+    if (!in_planes) run(op, DenseProducts<T>(op, part), steps);
+    op.reuse_since(mark);
   }
 }
 

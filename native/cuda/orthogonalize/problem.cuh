@@ -6,6 +6,7 @@
 #include "../../core/random.hpp"
 #include "../../core/report.hpp"
 #include "../batch.cuh"
+#include "../gemm/pair_product.hpp"
 #include "../team.cuh"
 
 namespace kronroot::cuda {
@@ -15,6 +16,7 @@ struct OrthogonalizeRequest {
   bool scales_rows;  // by the rule of almost-orthogonal layers
   double safety;
   int32_t steps;
+  PairPrecision precision;  // of the products of Newton-Schulz in f32
 };
 
 // The input and output of a call, and its wide view.

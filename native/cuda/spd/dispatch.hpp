@@ -6,14 +6,6 @@
 
 namespace kronroot::cuda {
 
-// Calls launch_part.operator()<N>() with the smallest N that holds matrices of order n <= most_in_parts.
-template <typename F>
-void choose_part(int64_t n, const F& launch_part) {
-  if (n <= 8) return launch_part.template operator()<8>();
-  if (n <= 16) return launch_part.template operator()<16>();
-  launch_part.template operator()<32>();
-}
-
 // A launch of parts, each with `tiles` tiles of shared memory.
 template <typename T, int N>
 LaunchShape shape_of_parts(int64_t batch, int tiles) {

@@ -8,22 +8,6 @@
 
 namespace kronroot::cuda {
 
-inline constexpr int64_t most_in_parts = 32;
-
-// Where a part stands. Parts beyond the batch do the work of the last matrix again and write nothing.
-template <int N>
-struct PartPlace {
-  int64_t b;
-  bool is_present;
-  int lane, part;
-
-  __device__ __forceinline__ static PartPlace of(int64_t batch) {
-    const int part = thread_index() / N;
-    const int64_t b = block_index() * parts_of_block<N> + part;
-    return {b < batch ? b : batch - 1, b < batch, thread_index() % N, part};
-  }
-};
-
 template <typename T, int N>
 __host__ __device__ Shared<T> take_tiles(SharedArena& arena) {
   return arena.take<T>(parts_of_block<N> * tile_elements<N>);

@@ -1,36 +1,18 @@
-// Matrices of order n <= N in the registers of N lanes, N = 8, 16 or 32: a warp works on 32 / N matrices at a time.
-// Lane i holds row i of a lower triangle, or column i of one. Rows from n on are those of the identity, so that loops
-// have lengths that the compiler knows and registers no index at run time.
+// Symmetric matrices of order n <= N in the registers of N lanes (parts.cuh). Lane i holds row i of a lower triangle,
+// or column i of one. Rows from n on are those of the identity.
 #pragma once
 
 #include "../../core/random.hpp"
+#include "../parts.cuh"
 #include "input.cuh"
 
 namespace kronroot::cuda {
-
-// Threads of a block of parts, and matrices that it takes.
-inline constexpr int part_threads = 128;
-template <int N>
-inline constexpr int parts_of_block = part_threads / N;
 
 // Elements of a tile in shared memory; its rows are an odd number of elements apart.
 template <int N>
 inline constexpr int tile_stride = N + 1;
 template <int N>
 inline constexpr int tile_elements = N* tile_stride<N>;
-
-template <int N>
-__device__ __forceinline__ double part_sum(double value) {
-  return warp_sum(value, N);
-}
-template <int N, typename T>
-__device__ __forceinline__ T part_max(T value) {
-  return warp_max(value, N);
-}
-template <int N>
-__device__ __forceinline__ bool all_of_part(bool predicate) {
-  return warp_max(predicate ? 0 : 1, N) == 0;
-}
 
 // A matrix that was read: what the registers do not hold.
 template <typename T>

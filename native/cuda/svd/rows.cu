@@ -41,7 +41,7 @@ __global__ void read_rectangles(BatchView<const T> a, bool is_tall, BatchView<T>
   if (thread_index() == 0) {
     Global<int32_t>(rectangles.status)[b] = is_finite ? KR_STATUS_OK : KR_STATUS_NON_FINITE_INPUT;
     Global<int32_t>(rectangles.exponent)[b] = exponent;
-    Global<int32_t>(rectangles.sweeps)[b] = 0;
+    if (rectangles.sweeps != nullptr) Global<int32_t>(rectangles.sweeps)[b] = 0;
   }
   if (!is_finite) return;
   const PowerOfTwo unit(-exponent);

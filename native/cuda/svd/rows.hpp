@@ -11,7 +11,7 @@ namespace kronroot::cuda {
 struct Rectangles {
   int32_t* status = nullptr;
   int32_t* exponent = nullptr;
-  int32_t* sweeps = nullptr;
+  int32_t* sweeps = nullptr;  // of svd alone
 };
 
 // B, where A is finite, also in f64 where `wide` is given; status, exponent, and sweeps 0.

@@ -211,8 +211,9 @@ typedef struct kr_inverse_root_options {
  *   relative Frobenius norm, L = max(1, max |s P'(s)| over [0, 1]); its Gram form too where no singular value is below
  *   sqrt(m n ulp) |A|_F (rounding of the Gram matrix hides smaller ones).
  *   Precision BF16 (f32 and NEWTON_SCHULZ): operands of the products are rounded to bf16, and stay so between them,
- *   where the processor has a matrix unit for it (AMX-BF16); sums, norms and the result are f32. Elsewhere, and where
- *   small matrices share vectors, as FULL.
+ *   where the processor has a matrix unit for it (AMX-BF16); sums, norms and the result are f32. A GPU rounds them to
+ *   fp16, which keeps three bits more, where min(m, n) > 32. Elsewhere, and where small matrices share vectors, as
+ *   FULL.
  *   Then five steps of QUINTIC are within 2^-4 of the f64 run in relative Frobenius norm (measured 1.1 to 3.4 %), like
  *   every Newton-Schulz in bf16. (Gram matrices in bf16 hide small singular values: the Gram form is not offered.)
  *   KR_STATUS_OVERFLOW where m times the largest magnitudes of the operands of the last product is beyond f32.

@@ -1,15 +1,15 @@
-// CPU devices of every instruction set that this machine has, and random matrices.
+// CPU devices of every instruction set that this machine has.
 #pragma once
 
-#include <cstring>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "native/cpu/device.hpp"
 #include "native/cpu/isa.hpp"
 #include "test/native/batch.hpp"
+#include "test/native/check.hpp"
 #include "test/native/expect.hpp"
+#include "test/native/uniform.hpp"
 
 namespace kronroot::test {
 
@@ -35,38 +35,5 @@ class DeviceCall {
   kr_device device_;
   Call call_;
 };
-
-template <typename T>
-inline constexpr const char* type_name = sizeof(T) == 4 ? "f32" : "f64";
-
-class Uniform {
- public:
-  explicit Uniform(uint64_t seed) : engine_(seed) {}
-  double next() { return static_cast<double>(engine_() >> 11) * 0x1p-52 - 1; }  // in [-1, 1)
-
-  template <typename T>
-  void fill(Batch<T>& batch) {
-    const kr_batch& shape = batch.descriptor();
-    for (int64_t b = 0; b < shape.batch; ++b) {
-      for (int64_t i = 0; i < shape.rows; ++i) {
-        for (int64_t j = 0; j < shape.cols; ++j) batch(b, i, j) = static_cast<T>(next());
-      }
-    }
-  }
-
- private:
-  std::mt19937_64 engine_;
-};
-
-template <typename T>
-bool same_bits(const std::vector<T>& x, const std::vector<T>& y) {
-  return x.size() == y.size() && (x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof(T)) == 0);
-}
-
-// Reports a failed expectation with the case it belongs to.
-inline void check(bool holds, const std::string& where, const char* what, double value = 0) {
-  if (holds) return;
-  report_failure("", 0, where + ": " + what + " (" + std::to_string(value) + ")");
-}
 
 }  // namespace kronroot::test

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "native/cuda/device.hpp"
 #include "test/native/cuda/cuda_call.hpp"
 #include "test/simt/control.hpp"
 #include "test/simt/memory.hpp"
@@ -109,42 +110,129 @@ TEST("device: out of memory names the bytes asked and free, changes nothing, and
   EXPECT(simt::Memory::instance().live() == before);
 }
 
-// A decomposition of a batch, whose scratch memory is found wanting at each allocation in turn.
-TEST("device: an op that finds no scratch memory gives back what it had, and succeeds when repeated") {
-  const std::size_t before = simt::Memory::instance().live();
-  for (int64_t k = 1; k < 30; ++k) {
-    Device device("");
-    DeviceCall call(device);
-    constexpr int64_t n = 40, bytes = n * n * 4;
-    std::vector<float> a(n * n), read(n * n);
-    for (int64_t i = 0; i < n; ++i) a[static_cast<std::size_t>(i * n + i)] = static_cast<float>(1 + i);
-    void *device_a = nullptr, *device_x = nullptr;
+// A matrix on a device and its root, by calls of inverse_root that are alike but for the residual bound.
+struct RootCalls {
+  explicit RootCalls(const Device& of) : device(of.get()), call(of) {
+    a.resize(n * n);
+    for (int64_t i = 0; i < n; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        a[static_cast<std::size_t>(i * n + j)] = (i == j ? 2.0f : 0.0f) + 1.0f / static_cast<float>(1 + i + j);
+      }
+    }
     EXPECT(cuda().allocate(call.get(), bytes, &device_a) == KR_OK);
     EXPECT(cuda().allocate(call.get(), bytes, &device_x) == KR_OK);
+    EXPECT(cuda().allocate(call.get(), sizeof(kr_report), &reports) == KR_OK);
     EXPECT(cuda().upload(call.get(), device_a, a.data(), bytes) == KR_OK);
+    clear();
+  }
+  ~RootCalls() {
+    cuda().release(device, device_a, bytes);
+    cuda().release(device, device_x, bytes);
+    cuda().release(device, reports, sizeof(kr_report));
+  }
+  RootCalls(const RootCalls&) = delete;
+  RootCalls& operator=(const RootCalls&) = delete;
+
+  void clear() {
+    const std::vector<float> untouched(n * n, 77);
+    EXPECT(cuda().upload(call.get(), device_x, untouched.data(), bytes) == KR_OK);
+  }
+  kr_code run(double residual_bound = 0) {
     const kr_batch from{device_a, KR_F32, 0, 1, n, n, n, n * n}, to{device_x, KR_F32, 0, 1, n, n, n, n * n};
     kr_inverse_root_options options{};
-    options.p_numerator = 1;
-    options.p_denominator = 2;
+    options.p_numerator = 4;
+    options.p_denominator = 1;
+    options.method = KR_METHOD_MINIMAX;
+    options.residual_bound = residual_bound;
+    return cuda().inverse_root(call.get(), &options, &from, &to, static_cast<kr_report*>(reports));
+  }
+  std::vector<float> root() {
+    std::vector<float> read(n * n);
+    EXPECT(cuda().download(call.get(), read.data(), device_x, bytes) == KR_OK);
+    return read;
+  }
+  kr_report report() {
+    kr_report read{};
+    EXPECT(cuda().download(call.get(), &read, reports, sizeof read) == KR_OK);
+    return read;
+  }
+
+  static constexpr int64_t n = 40, bytes = n * n * 4;
+  kr_device* device;
+  DeviceCall call;
+  std::vector<float> a;
+  void *device_a = nullptr, *device_x = nullptr, *reports = nullptr;
+};
+
+// Scratch memory is found wanting at each allocation in turn.
+TEST("device: an op that finds no scratch memory writes nothing, gives back what it had, and succeeds when repeated") {
+  const std::size_t before = simt::Memory::instance().live();
+  int failures = 0;
+  for (int64_t k = 1; k < 100; ++k) {
+    Device device("");
+    RootCalls calls(device);
     // Tables that stay with the device are made by the first call.
-    EXPECT(cuda().inverse_root(call.get(), &options, &from, &to, nullptr) == KR_OK);
+    EXPECT(calls.run() == KR_OK);
+    const std::vector<float> expected = calls.root();
+    calls.clear();
     const std::size_t held = simt::Memory::instance().live();
     simt::Faults faults;
     faults.allocation = k;
     simt::restart(faults);
-    const kr_code code = cuda().inverse_root(call.get(), &options, &from, &to, nullptr);
-    const bool has_failed = code != KR_OK;
-    EXPECT(!has_failed || code == KR_OUT_OF_MEMORY || code == KR_NOT_COMPILED || code == KR_BAD_OPTION);
-    if (code == KR_OUT_OF_MEMORY) {
-      EXPECT_CONTAINS(call.message(), "bytes to give");
-      EXPECT(simt::Memory::instance().live() == held);
-      EXPECT(cuda().inverse_root(call.get(), &options, &from, &to, nullptr) == KR_OK);
-      EXPECT(cuda().download(call.get(), read.data(), device_x, bytes) == KR_OK);
-      EXPECT(std::abs(read[0] - 1) < 1e-4f);
+    const kr_code code = calls.run(0.04);
+    if (code == KR_OK) break;
+    ++failures;
+    EXPECT(code == KR_OUT_OF_MEMORY);
+    EXPECT_CONTAINS(calls.call.message(), "bytes to give");
+    EXPECT(simt::Memory::instance().live() == held);
+    EXPECT(calls.root() == std::vector<float>(calls.n * calls.n, 77));
+    EXPECT(calls.run(0.04) == KR_OK);
+    EXPECT(calls.root() == expected);
+  }
+  simt::restart();
+  EXPECT(failures > 10 && failures < 99);
+  EXPECT(simt::Memory::instance().live() == before);
+}
+
+TEST("device: a call that comes again is a graph with the same bits, and has no need of it") {
+  const std::size_t before = simt::Memory::instance().live();
+  {
+    Device device("");
+    RootCalls calls(device);
+    EXPECT(calls.run() == KR_OK);
+    const std::vector<float> expected = calls.root();
+    const double residual = calls.report().residual;
+    const kr_report nothing{};
+    for (int repetition = 0; repetition < 3; ++repetition) {
+      calls.clear();
+      EXPECT(cuda().upload(calls.call.get(), calls.reports, &nothing, sizeof nothing) == KR_OK);
+      EXPECT(calls.run() == KR_OK);
+      EXPECT(device.get()->graphs.newest().graph != nullptr);
+      EXPECT(calls.root() == expected);
+      EXPECT(calls.report().residual == residual && calls.report().status == KR_STATUS_OK);
     }
-    cuda().release(device.get(), device_a, bytes);
-    cuda().release(device.get(), device_x, bytes);
-    if (!has_failed) break;
+    // What it reads may change.
+    calls.a[0] += 1;
+    EXPECT(cuda().upload(calls.call.get(), calls.device_a, calls.a.data(), calls.bytes) == KR_OK);
+    EXPECT(calls.run() == KR_OK);
+    EXPECT(calls.root()[0] < expected[0] && calls.report().residual != residual);
+  }
+  for (int64_t k = 1; k < 4; ++k) {
+    Device device("");
+    RootCalls calls(device);
+    EXPECT(calls.run() == KR_OK);
+    const std::vector<float> expected = calls.root();
+    calls.clear();
+    simt::Faults faults;
+    faults.allocation = k;
+    simt::restart(faults);
+    const kr_code code = calls.run();  // without memory to keep, launch by launch
+    if (k == 1) EXPECT(code == KR_OK);
+    if (code != KR_OK) EXPECT(calls.root() == std::vector<float>(calls.n * calls.n, 77));
+    for (int repetition = 0; repetition < 2; ++repetition) {
+      EXPECT(calls.run() == KR_OK);
+      EXPECT(calls.root() == expected);
+    }
   }
   simt::restart();
   EXPECT(simt::Memory::instance().live() == before);

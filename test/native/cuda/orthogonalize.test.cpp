@@ -193,6 +193,30 @@ TEST("orthogonalize: matrices of several tiles") {
   check_newton_schulz(normal_matrices<double>(1, 40, 70, 9), options_of(KR_METHOD_AUTO, KR_TABLE_QUINTIC, 3));
 }
 
+// In planes of fp16 from order 33 on: every table, both forms.
+TEST("orthogonalize: every table in planes, within the bound of f32") {
+  for (int table = KR_TABLE_QUINTIC; table <= KR_TABLE_MODULA; ++table) {
+    for (kr_method method : {KR_METHOD_AUTO, KR_METHOD_GRAM_NEWTON_SCHULZ}) {
+      check_newton_schulz(normal_matrices<float>(2, 37, 50, 4, 1, 1), options_of(method, table));
+    }
+  }
+}
+
+// "five steps of QUINTIC are within 2^-4 of the f64 run in relative Frobenius norm": operands in fp16 are within 2^-6.
+TEST("orthogonalize: BF16 takes one plane") {
+  kr_orthogonalize_options options = options_of(KR_METHOD_AUTO);
+  options.precision = KR_PRECISION_BF16;
+  for (const auto& shape : {std::pair(33, 33), std::pair(64, 200), std::pair(150, 70)}) {
+    const Batch<float> a = normal_matrices<float>(2, shape.first, shape.second, 8);
+    Answer<float> answer(a, options);
+    Batch<double> exact = exact_of(a, options_of(KR_METHOD_AUTO));
+    for (int64_t b : {0, 1}) {
+      const double error = relative_error(answer.x, exact, b);
+      check(error < 0x1p-6 && error > 0x1p-14, describe(a, options), "error", error);
+    }
+  }
+}
+
 TEST("orthogonalize: polar factors within 100 ulp condition sqrt(n)") {
   for (const auto& shape : {std::pair(1, 4), std::pair(7, 7), std::pair(12, 31), std::pair(33, 40)}) {
     for (double smallest : {1.0, 0.1, 1e-3}) check_polar<float>(smallest, shape.first, shape.second);
@@ -216,28 +240,31 @@ TEST("orthogonalize: a deficient matrix has the polar factor of its range") {
 
 TEST("orthogonalize: zero, empty and not finite matrices; neighbours keep their bits") {
   for (kr_method method : {KR_METHOD_NEWTON_SCHULZ, KR_METHOD_GRAM_NEWTON_SCHULZ, KR_METHOD_POLAR}) {
-    Batch<float> a = normal_matrices<float>(4, 6, 9, 2);
-    const Answer<float> clean(a, options_of(method));
-    a(1, 3, 4) = nan_of<float>;
-    for (int64_t i = 0; i < 6; ++i) {
-      for (int64_t j = 0; j < 9; ++j) a(2, i, j) = 0;
+    for (const auto& [m, n] : {std::pair<int64_t, int64_t>(6, 9), std::pair<int64_t, int64_t>(40, 35)}) {
+      Batch<float> a = normal_matrices<float>(4, m, n, 2);
+      const Answer<float> clean(a, options_of(method));
+      a(1, 3, 4) = nan_of<float>;
+      for (int64_t i = 0; i < m; ++i) {
+        for (int64_t j = 0; j < n; ++j) a(2, i, j) = 0;
+      }
+      Answer<float> answer(a, options_of(method));
+      EXPECT(answer.report(1).status == KR_STATUS_NON_FINITE_INPUT);
+      EXPECT(answer.report(2).status == KR_STATUS_RANK_DEFICIENT && answer.report(2).detail == 0);
+      EXPECT(answer.report(2).residual == 0 && answer.report(2).method == KR_METHOD_DIRECT);
+      const size_t size = static_cast<size_t>(m * n);
+      for (size_t e = 0; e < size; ++e) {
+        EXPECT(answer.x.data()[e] == clean.x.data()[e] &&
+               answer.x.data()[3 * size + e] == clean.x.data()[3 * size + e]);
+        EXPECT(answer.x.data()[size + e] == untouched && answer.x.data()[2 * size + e] == 0);
+      }
+      // A matrix alone has the bits that it has in a batch.
+      Batch<float> alone(1, m, n);
+      for (int64_t i = 0; i < m; ++i) {
+        for (int64_t j = 0; j < n; ++j) alone(i, j) = a(3, i, j);
+      }
+      const Answer<float> single(alone, options_of(method));
+      for (size_t e = 0; e < size; ++e) EXPECT(single.x.data()[e] == clean.x.data()[3 * size + e]);
     }
-    Answer<float> answer(a, options_of(method));
-    EXPECT(answer.report(1).status == KR_STATUS_NON_FINITE_INPUT);
-    EXPECT(answer.report(2).status == KR_STATUS_RANK_DEFICIENT && answer.report(2).detail == 0);
-    EXPECT(answer.report(2).residual == 0 && answer.report(2).method == KR_METHOD_DIRECT);
-    const size_t size = 6 * 9;
-    for (size_t e = 0; e < size; ++e) {
-      EXPECT(answer.x.data()[e] == clean.x.data()[e] && answer.x.data()[3 * size + e] == clean.x.data()[3 * size + e]);
-      EXPECT(answer.x.data()[size + e] == untouched && answer.x.data()[2 * size + e] == 0);
-    }
-    // A matrix alone has the bits that it has in a batch.
-    Batch<float> alone(1, 6, 9);
-    for (int64_t i = 0; i < 6; ++i) {
-      for (int64_t j = 0; j < 9; ++j) alone(i, j) = a(3, i, j);
-    }
-    const Answer<float> single(alone, options_of(method));
-    for (size_t e = 0; e < size; ++e) EXPECT(single.x.data()[e] == clean.x.data()[3 * size + e]);
 
     const Batch<double> nothing(3, 0, 5);
     const Answer<double> empty(nothing, options_of(method));

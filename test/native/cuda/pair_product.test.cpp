@@ -38,18 +38,19 @@ struct Question {
   bool has_coefficients = false;
 };
 
-// Planes that the test can read back, their columns beyond the order filled with zeros.
+// Planes that the test can read back, what lies beyond their columns filled with zeros.
 class DevicePairs {
  public:
-  DevicePairs(int64_t batch, int64_t order, int exponent)
-      : host_(static_cast<size_t>(batch * order * ((order + 7) / 8 * 8))),
+  DevicePairs(int64_t batch, int64_t rows, int64_t cols, int exponent)
+      : host_(static_cast<size_t>(batch * rows * ((cols + 7) / 8 * 8))),
         high_(host_.data(), bytes()),
         low_(host_.data(), bytes()) {
     pairs_.high = cuda::Global<cuda::Half>(static_cast<cuda::Half*>(high_.data()));
     pairs_.low = cuda::Global<cuda::Half>(static_cast<cuda::Half*>(low_.data()));
     pairs_.batch = batch;
-    pairs_.order = order;
-    pairs_.stride = (order + 7) / 8 * 8;
+    pairs_.rows = rows;
+    pairs_.cols = cols;
+    pairs_.stride = (cols + 7) / 8 * 8;
     pairs_.exponent = exponent;
   }
   const PairBatch& get() const { return pairs_; }
@@ -59,9 +60,9 @@ class DevicePairs {
     low_.read(low.data());
     for (size_t e = 0; e < host_.size(); ++e) {
       const auto at = static_cast<int64_t>(e);
-      const int64_t j = at % pairs_.stride, i = at / pairs_.stride % pairs_.order;
+      const int64_t j = at % pairs_.stride, i = at / pairs_.stride % pairs_.rows;
       const float x = std::ldexp(cuda::to_float(host_[e]) + cuda::to_float(low[e]), -pairs_.exponent);
-      if (j < pairs_.order) {
+      if (j < pairs_.cols) {
         to(at / pairs_.matrix_stride(), i, j) = x;
       } else {
         EXPECT(x == 0);
@@ -94,16 +95,16 @@ void check(const Question& q, Uniform& random) {
   const DeviceBatch da(*&a), db(*&b), dd(*&d), dc(*&c);
   const DeviceBytes of_all(coefficients.data(), static_cast<int64_t>(coefficients.size() * sizeof(float)));
   const DeviceBytes away(distances.data(), static_cast<int64_t>(distances.size() * sizeof(uint32_t)));
-  DevicePairs pairs(q.batch, q.n, 9);
+  DevicePairs pairs(q.batch, q.n, q.n, 9);
   {
     CudaCall call;
     Op op(call.get(), "pair_product");
-    PairProduct p{.a = cuda::pair_scratch(op, q.batch, q.n, 1), .b = cuda::pair_scratch(op, q.batch, q.n, 1)};
+    PairProduct p{.a = cuda::pair_scratch(op, q.batch, q.n, q.n, 1), .b = cuda::pair_scratch(op, q.batch, q.n, q.n, 1)};
     // A itself where C is symmetric.
     cuda::split(op, view<const float>(q.symmetric ? db : da), p.a);
     cuda::split(op, view<const float>(db), p.b);
     if (q.d_is_planes) {
-      p.d = cuda::pair_scratch(op, q.batch, q.n, 1);
+      p.d = cuda::pair_scratch(op, q.batch, q.n, q.n, 1);
       cuda::split(op, view<const float>(dd), p.d);
     } else {
       p.d_matrix = view<const float>(dd);
@@ -171,13 +172,14 @@ TEST("multiply_pairs: matrices that are skipped stay, and NaN is the largest dis
   {
     CudaCall call;
     Op op(call.get(), "pair_product");
-    const PairBatch pairs = cuda::pair_scratch(op, 3, n, 1);
+    const PairBatch pairs = cuda::pair_scratch(op, 3, n, n, 1);
     cuda::split(op, view<const float>(da), pairs);
     cuda::multiply_pairs(op, {.a = pairs,
                               .b = pairs,
                               .c_matrix = view<float>(dc),
                               .distance = static_cast<uint32_t*>(away.data()),
                               .skip = static_cast<const int32_t*>(skip.data())});
+    EXPECT(op.finish() == KR_OK);
   }
   dc.read();
   away.read(distances.data());
@@ -199,9 +201,10 @@ TEST("multiply_pairs: the same bits alone and in a batch, from small tiles and l
     const BatchView<float> to = view<float>(*c);
     BatchView<const float> from = view<const float>(da);
     from.batch = to.batch;
-    const PairBatch pairs = cuda::pair_scratch(op, to.batch, n, 1);
+    const PairBatch pairs = cuda::pair_scratch(op, to.batch, n, n, 1);
     cuda::split(op, from, pairs);
     cuda::multiply_pairs(op, {.a = pairs, .b = pairs, .c_matrix = to});
+    EXPECT(op.finish() == KR_OK);
   }
   dalone.read();
   dtogether.read();
@@ -219,16 +222,69 @@ TEST("split: any scale through the factor of each matrix") {
   const std::vector<float> factors = {1e-30f, 1e30f};
   const DeviceBatch da(*&a);
   const DeviceBytes df(factors.data(), 8);
-  DevicePairs pairs(2, n, 14);
+  DevicePairs pairs(2, n, n, 14);
   {
     CudaCall call;
     Op op(call.get(), "pair_product");
     cuda::split(op, view<const float>(da), pairs.get(), static_cast<const float*>(df.data()));
+    EXPECT(op.finish() == KR_OK);
   }
   pairs.read(back);
   for (int64_t b = 0; b < 2; ++b) {
     for (int64_t i = 0; i < n; ++i) {
       for (int64_t j = 0; j < n; ++j) EXPECT_NEAR(back(b, i, j), a(b, i, j) * factors[static_cast<size_t>(b)], 0x1p-22);
+    }
+  }
+}
+
+// C = A B^T of rectangles, and its transpose; split leaves A^T too.
+TEST("multiply_pairs: rectangles, transposed as well") {
+  Uniform random(31);
+  for (const PairPrecision precision : {PairPrecision::full, PairPrecision::high_planes}) {
+    for (const auto& [m, k, n] : {std::array{5, 3, 9}, std::array{64, 40, 65}, std::array{33, 130, 70}}) {
+      Batch<float> a(2, m, k), b(2, n, k), c(2, m, n), transposed(2, n, m), of_a(2, k, m);
+      random.fill(a);
+      random.fill(b);
+      const DeviceBatch da(*&a), db(*&b), dc(*&c);
+      DevicePairs to(2, m, n, 7), to_transposed(2, n, m, 7), a_transposed(2, k, m, 13);
+      {
+        CudaCall call;
+        Op op(call.get(), "pair_product");
+        PairProduct p{.a = cuda::pair_scratch(op, 2, m, k, 1, precision),
+                      .b = cuda::pair_scratch(op, 2, n, k, 1, precision),
+                      .alpha = 0.5,
+                      .precision = precision,
+                      .symmetric = false,
+                      .c = to.get(),
+                      .c_matrix = view<float>(dc),
+                      .c_transposed = to_transposed.get()};
+        cuda::split(op, view<const float>(da), p.a, nullptr, nullptr, a_transposed.get());
+        cuda::split(op, view<const float>(db), p.b);
+        cuda::multiply_pairs(op, p);
+        EXPECT(op.finish() == KR_OK);
+      }
+      dc.read();
+      Batch<float> planes(2, m, n);
+      to.read(planes);
+      to_transposed.read(transposed);
+      a_transposed.read(of_a);
+      const double ulps = precision == PairPrecision::full ? 3 * k + 16 : std::ldexp(1, 23 - 10);
+      for (int64_t index = 0; index < 2; ++index) {
+        for (int64_t i = 0; i < m; ++i) {
+          for (int64_t l = 0; l < k; ++l) EXPECT_NEAR(of_a(index, l, i), a(index, i, l), 0x1p-22);
+          for (int64_t j = 0; j < n; ++j) {
+            double exact = 0, size = 0;
+            for (int64_t l = 0; l < k; ++l) {
+              const double each = 0.5 * static_cast<double>(a(index, i, l)) * static_cast<double>(b(index, j, l));
+              exact += each;
+              size += std::abs(each);
+            }
+            EXPECT_NEAR(c(index, i, j), exact, ulps * 0x1p-23 * size);
+            EXPECT_NEAR(planes(index, i, j), c(index, i, j), 0x1p-22 * std::abs(c(index, i, j)) + 0x1p-32);
+            EXPECT(transposed(index, j, i) == planes(index, i, j));
+          }
+        }
+      }
     }
   }
 }

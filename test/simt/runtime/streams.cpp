@@ -129,6 +129,14 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t given, cudaStreamCaptureMode) {
   given->is_origin = true;
   return give(cudaSuccess);
 }
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  const std::lock_guard lock(Engine::instance().mutex());
+  const bool is_active = stream != nullptr && stream->capture != nullptr;
+  *status = !is_active                  ? cudaStreamCaptureStatusNone
+            : stream->capture->is_valid ? cudaStreamCaptureStatusActive
+                                        : cudaStreamCaptureStatusInvalidated;
+  return give(cudaSuccess);
+}
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   *graph = nullptr;
   const std::lock_guard lock(Engine::instance().mutex());
