@@ -60,6 +60,11 @@ export function devicesByRank(): { main: TestDevice; others: readonly TestDevice
 /** Whether the device under test can afford small grids only. */
 export const isSlow = all.some(({ isEmulated }) => isEmulated)
 
+/** A grid or a size in `full`; where the device is slow, `small`, with the same edges and classes of shapes. */
+export function grid<T>(full: T, small: T): T {
+  return isSlow ? small : full
+}
+
 /** The `sizes` of a grid; where the device is slow, those up to `most`. */
 export function affordable(sizes: readonly number[], most: number): readonly number[] {
   return isSlow ? sizes.filter((size) => size <= most) : sizes

@@ -4,12 +4,12 @@ import { describe, expect, it } from 'vitest'
 import { type Device, eigh } from '../../lib/index.js'
 import { randomMatrices, randomMatrix } from '../matrices/random-matrix.js'
 import { type DType, eighRatios, identity, precision, Random, type ZooMatrix } from '../matrices/zoo.js'
-import { devices, isSlow } from './devices.js'
+import { devices, grid } from './devices.js'
 import { expectSameBits, item, stacked } from './oracle.js'
 
 const perCall = 40
-const perSeed = isSlow ? 8 * perCall : 4000
-const judged = isSlow ? Math.min(randomMatrices, perSeed) : randomMatrices
+const perSeed = grid(4000, 8 * perCall)
+const judged = grid(randomMatrices, Math.min(randomMatrices, perSeed))
 const bound = 10
 
 /** The status that the header gives this input; null where either answer is right, at the edge. */

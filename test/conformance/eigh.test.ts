@@ -18,14 +18,15 @@ import {
   scaleSweep,
   type ZooMatrix,
 } from '../matrices/zoo.js'
-import { affordable, devicesByRank, isSlow } from './devices.js'
+import { affordable, devicesByRank, grid } from './devices.js'
 import { expectSameBits, item, multiplyOn, stacked } from './oracle.js'
 
 const bound = 10
 const dtypes: readonly DType[] = ['f32', 'f64']
-const sizes = isSlow
-  ? [0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 33]
-  : [...Array(21).keys(), 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 500]
+const sizes = grid(
+  [...Array(21).keys(), 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 500],
+  [0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 32, 33, 65],
+)
 const subset = [0, 1, 2, 3, 7, 16, 33, 65, 129]
 const seed = (n: number, dtype: DType) => 1000 * n + (dtype === 'f32' ? 1 : 2)
 const beyondRange = ['float max corners (cupy 6789)', 'largest finite']
@@ -175,7 +176,7 @@ describe.each([main, ...others])('eigh on $label', (testDevice) => {
   it.each(dtypes)('%s: values alone agree with values beside vectors', (dtype) => {
     // Both are within 10 n ulp |A| of the exact ones.
     const device = testDevice.open()
-    const sizes = [3, 7, 13, 24, isSlow ? 34 : 65]
+    const sizes = [3, 7, 13, 24, grid(65, 34)]
     for (const matrix of sizes.flatMap((n) => lapackMatrices(n, { dtype, random: random() }))) {
       const { n } = matrix
       const a = stacked(device, [matrix], dtype)

@@ -21,7 +21,7 @@ import {
   type ZooMatrix,
   zero,
 } from '../matrices/zoo.js'
-import { devicesByRank } from './devices.js'
+import { devicesByRank, grid } from './devices.js'
 import { expectSameBits, item, stacked, symmetricFunction, takesRoot } from './oracle.js'
 
 const { main, others } = devicesByRank()
@@ -352,18 +352,21 @@ describe.each([main, ...others])('inverseRoot on $label', (testDevice) => {
     it('batches of every size that takes the same path, on one thread and two: the same bits', () => {
       const one = testDevice.open({ threads: 1 })
       const two = testDevice.open({ threads: 2 })
+      // The whole batch, and its last matrices; beyond 128 a single one takes that path too.
+      const small = { count: 33, lengths: [8, 19] }
+      const large = grid({ count: 33, lengths: [8, 19, 1] }, { count: 2, lengths: [1] })
       for (const method of rootMethods)
-        for (const n of [6, 40, 130]) {
-          const matrices = Array.from({ length: 33 }, (_, i) => graded(n, 10 ** (i % 6), options(i)))
+        for (const { n, count, lengths } of [
+          { n: 6, ...small },
+          { n: 40, ...small },
+          { n: 130, ...large },
+        ]) {
+          const matrices = Array.from({ length: count }, (_, i) => graded(n, 10 ** (i % 6), options(i)))
           const run = (device: Device, batch: readonly ZooMatrix[]) =>
             inverseRoot(stacked(device, batch, dtype), { p: 4, method }).value.data()
           const whole = run(one, matrices)
           expectSameBits(run(two, matrices), whole)
-          for (const [first, count] of [[0, 8], [14, 19], ...(n > 128 ? [[32, 1] as const] : [])] as const)
-            expectSameBits(
-              run(two, matrices.slice(first, first + count)),
-              whole.slice(first * n * n, (first + count) * n * n),
-            )
+          for (const length of lengths) expectSameBits(run(two, matrices.slice(-length)), whole.slice(-length * n * n))
         }
       one.dispose()
       two.dispose()

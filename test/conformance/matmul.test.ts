@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Device, matmul, type Tensor } from '../../lib/index.js'
 import { accurateDot, type DType, precision, Random, typed } from '../matrices/zoo.js'
-import { devicesByRank, isSlow } from './devices.js'
+import { devicesByRank, grid } from './devices.js'
 import { expectSameBits } from './oracle.js'
 
 const { main, others } = devicesByRank()
@@ -134,7 +134,7 @@ describe.each([main, ...others])('matmul on $label', (testDevice) => {
 
     it('one large product has the same bits on one thread and two', () => {
       const random = new Random(7)
-      const [m, k, n] = isSlow ? [140, 70, 150] : [300, 200, 310]
+      const [m, k, n] = grid([300, 200, 310], [140, 70, 150])
       const a = typed(dtype, random.normals(m * k))
       const b = typed(dtype, random.normals(k * n))
       const [one, two] = [1, 2].map((threads) => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { type Device, kronApply, modeProduct, open } from '../../lib/index.js'
 import { type DType, precision, Random, typed } from '../matrices/zoo.js'
 import { expectRefused } from '../refusal.js'
-import { devicesByRank, isSlow, type TestDevice } from './devices.js'
+import { devicesByRank, grid, type TestDevice } from './devices.js'
 import { expectSameBits } from './oracle.js'
 
 const { main, others } = devicesByRank()
@@ -134,8 +134,8 @@ describe.each([main, ...others, reference])('modeProduct on $label', (testDevice
       const one = testDevice.open({ threads: 1 })
       const two = testDevice.open({ threads: 2 })
       const random = new Random(22)
-      const rows = isSlow ? 34 : 64
-      const dims = [rows, isSlow ? 6 : 40, 30]
+      const rows = grid(64, 34)
+      const dims = [rows, grid(40, 6), 30]
       const size = product(dims)
       const x = typed(dtype, random.normals(5 * size))
       const own = typed(dtype, random.normals(5 * rows * rows))

@@ -19,6 +19,9 @@ constexpr std::size_t stack_bytes = 128 * 1024, guard_bytes = 4096;
 // Stacks start at different places of their pages, so that those of a warp do not meet in the same sets of the cache.
 std::size_t stagger(int thread) { return static_cast<std::size_t>(thread * 7 % 32) * 128; }
 
+// One place of one function; is_same() knows it in all instances of a template.
+bool is_identical(const Site& a, const Site& b) { return std::memcmp(&a, &b, sizeof(Site)) == 0; }
+
 bool is_same(const Site& a, const Site& b) {
   return a.line() == b.line() && a.column() == b.column() &&
          (a.file_name() == b.file_name() || std::strcmp(a.file_name(), b.file_name()) == 0);
@@ -238,31 +241,34 @@ Warp::Group& Block::group_of(uint32_t mask, const Site& site) {
   for (uint32_t rest = warp.active; rest != 0; rest &= rest - 1) {
     Warp::Group& group = warp.groups[std::countr_zero(rest)];
     if (group.mask == mask) {
-      if (group.site != &site && !is_same(*group.site, site)) {
-        fail("divergent collective: lanes of a warp wait at " + text_of(*group.site) + " and at " + text_of(site));
+      if (!is_same(group.site, site)) {
+        fail("divergent collective: lanes of a warp wait at " + text_of(group.site) + " and at " + text_of(site));
       }
       return group;
     }
     // Each would wait for the other.
     if ((group.mask & self) != 0 && (group.arrived & mask) != 0) {
-      fail("lanes of one collective name different masks, at " + text_of(*group.site) + " and at " + text_of(site));
+      fail("lanes of one collective name different masks, at " + text_of(group.site) + " and at " + text_of(site));
     }
   }
   if ((mask & ~warp.live) != 0)
     fail("a collective waits for lanes that have ended or do not exist, at " + text_of(site));
   warp.active |= self;
   Warp::Group& group = warp.groups[running_->lane];
-  group = {mask, 0, &site};
+  group = {mask, 0, site};
   return group;
 }
 
 void Block::collective(uint32_t mask, Operation operation, const Site& site) {
   Warp& warp = *running_->warp;
   const uint32_t self = 1u << running_->lane;
-  Warp::Group& group = group_of(mask, site);
-  group.arrived |= self;
-  if (group.arrived != mask) return wait(site);
-  warp.active &= ~(1u << (&group - warp.groups));
+  // Nearly always one group is under way, and this lane is expected in it.
+  Warp::Group* group = &warp.groups[std::countr_zero(warp.active) % warp_size];
+  const bool is_expected = std::has_single_bit(warp.active) && group->mask == mask && (mask & self) != 0;
+  if (!is_expected || !is_identical(group->site, site)) group = &group_of(mask, site);
+  group->arrived |= self;
+  if (group->arrived != mask) return wait(site);
+  warp.active &= ~(1u << (group - warp.groups));
   if (operation != nullptr) {
     if (const char* const wrong = operation(warp, mask)) fail(wrong + (", at " + text_of(site)));
   }

@@ -59,7 +59,7 @@ struct Warp {
   // Lanes that named the same mask. Lanes that wait in one group may be named by another that they come to later.
   struct Group {
     uint32_t mask = 0, arrived = 0;
-    const Site* site = nullptr;
+    Site site;
   };
   alignas(64) uint32_t given[16][warp_size];
   alignas(64) uint32_t taken[8][warp_size];
