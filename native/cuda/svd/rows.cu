@@ -49,7 +49,7 @@ __global__ void read_rectangles(BatchView<const T> a, bool is_tall, BatchView<T>
   for (int64_t i = warp_index(); i < to.rows; i += warp_count()) {
     for (int64_t j = lane_index(); j < to.cols; j += warp_size) {
       const T x = static_cast<T>(unit.times(static_cast<double>(is_tall ? from(j, i) : from(i, j))));
-      to(i, j) = x;
+      if (wide.data) to(i, j) = x;
       if (wide_f64) wide_f64[(b * to.rows + i) * to.cols + j] = static_cast<double>(x);
     }
   }

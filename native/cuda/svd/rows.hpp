@@ -14,7 +14,8 @@ struct Rectangles {
   int32_t* sweeps = nullptr;  // of svd alone
 };
 
-// B, where A is finite, also in f64 where `wide` is given; status, exponent, and sweeps 0.
+// B, where A is finite, also in f64 where `wide` is given, or in f64 alone where b has no data; status, exponent, and
+// sweeps 0.
 template <typename T>
 void read_wide(Op& op, const BatchView<const T>& a, bool is_tall, const BatchView<T>& b, double* wide,
                const Rectangles& rectangles);
