@@ -1,4 +1,4 @@
-// Machine code of one .cu file, read without a disassembler: what instructions a kernel has.
+// Machine code of one .cu file, read without a disassembler: what instructions a kernel has, and what it spills.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,8 +15,24 @@ export const hasNvcc = spawnSync('nvcc', ['--version']).status === 0
  */
 export const opcodes = { HMMA: 0x23c, DMMA: 0x23f, LDSM: 0x83b, LDGSTS: 0xfae, FFMA: 0x223, DFMA: 0x22b } as const
 
-/** Mangled name of every kernel in the file -> opcode -> how often. */
-export function instructionsOf(file: string, architecture: string): Map<string, Map<number, number>> {
+export interface CompiledKernel {
+  /** Opcode -> how often. */
+  readonly instructions: ReadonlyMap<number, number>
+  /** Bytes of registers that ptxas keeps in memory, stores and loads. */
+  readonly spilledBytes: number
+}
+
+const compiled = new Map<string, ReadonlyMap<string, CompiledKernel>>()
+
+/** The kernels in the file by mangled name. */
+export function kernelsOf(file: string, architecture: string): ReadonlyMap<string, CompiledKernel> {
+  const key = `${file} ${architecture}`
+  const known = compiled.get(key) ?? compile(file, architecture)
+  compiled.set(key, known)
+  return known
+}
+
+function compile(file: string, architecture: string): ReadonlyMap<string, CompiledKernel> {
   const folder = mkdtempSync(join(tmpdir(), 'kronroot-cubin-'))
   try {
     const out = join(folder, 'kernels.cubin')
@@ -26,6 +42,7 @@ export function instructionsOf(file: string, architecture: string): Map<string, 
         '-std=c++20',
         '-O3',
         '--expt-relaxed-constexpr',
+        '-Xptxas=-v',
         '-cubin',
         '-gencode',
         `arch=compute_${architecture},code=sm_${architecture}`,
@@ -36,10 +53,24 @@ export function instructionsOf(file: string, architecture: string): Map<string, 
       { encoding: 'utf8' },
     )
     if (status !== 0) throw new Error(stderr)
-    return opcodesOf(readFileSync(out))
+    const spills = spillsOf(stderr)
+    return new Map(
+      [...opcodesOf(readFileSync(out))].map(([name, instructions]) => [
+        name,
+        { instructions, spilledBytes: spills.get(name) ?? 0 },
+      ]),
+    )
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+/** From what ptxas says. */
+function spillsOf(log: string): Map<string, number> {
+  const spills = new Map<string, number>()
+  const entries = /entry function '([^']+)'[\s\S]*?(\d+) bytes spill stores, (\d+) bytes spill loads/g
+  for (const [, name, stores, loads] of log.matchAll(entries)) spills.set(name!, Number(stores) + Number(loads))
+  return spills
 }
 
 /** Of a 64-bit ELF file: its sections .text.<kernel>. */

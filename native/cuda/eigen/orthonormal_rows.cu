@@ -11,6 +11,7 @@
 
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
+#include "../sub_batch.hpp"
 #include "compact.hpp"
 #include "reflector.cuh"
 
@@ -159,11 +160,6 @@ __global__ void start_rows(RowsBatch<T> rows, int64_t blocks) {
   if (thread_index() == 0 && i < rows.count) rows.leave_positive(at);
 }
 
-// The rows from `row` on, and their components from `column` on.
-template <typename T>
-BatchView<T> lower_corner(const BatchView<T>& x, int64_t row, int64_t column) {
-  return {x.data + (row * x.row_stride + column), x.batch, x.rows - row, x.cols - column, x.row_stride, x.batch_stride};
-}
 template <typename T>
 void factor_by_panels(Op& op, const RowsBatch<T>& rows, std::size_t shared_bytes, const int32_t* skip) {
   const BatchView<T>&x = rows.x, q = rows.q;
@@ -190,12 +186,12 @@ void factor_by_panels(Op& op, const RowsBatch<T>& rows, std::size_t shared_bytes
                             static_cast<int>(first));
     form_compact(op, y, first, 1, skip);
     const int64_t next = first + y.count_of(first);
-    if (next < x.rows) reflect(lower_corner(x, next, first), y.y, y.factors, first);
+    if (next < x.rows) reflect(part_of(x, next, first, x.rows - next, n - first), y.y, y.factors, first);
   }
   const int64_t blocks = std::max(l, of_q);
   launch<start_rows<T>>(op, {{batch * blocks}, 128, 0}, rows, blocks);
   for (int64_t first = (l - 1) / panel_rows * panel_rows; first >= 0 && of_q > 0; first -= panel_rows) {
-    reflect(lower_corner(q, first, first), y.factors, y.y, first);
+    reflect(part_of(q, first, first, of_q - first, n - first), y.factors, y.y, first);
   }
 }
 

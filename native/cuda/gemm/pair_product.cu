@@ -324,14 +324,15 @@ void launch_tiles(Op& op, const PairProduct& product) {
 
 }  // namespace
 
+int plane_exponent(double largest) { return 15 - static_cast<int>(std::ceil(std::log2(largest))); }
+
 PairBatch pair_scratch(Op& op, int64_t batch, int64_t rows, int64_t cols, double largest, PairPrecision precision) {
   PairBatch pairs;
   pairs.batch = batch;
   pairs.rows = rows;
   pairs.cols = cols;
   pairs.stride = (cols + 7) / 8 * 8;
-  // largest 2^exponent is in (2^14, 2^15], half of what fp16 holds.
-  pairs.exponent = 15 - static_cast<int>(std::ceil(std::log2(largest)));
+  pairs.exponent = plane_exponent(largest);
   const int64_t elements = batch * pairs.matrix_stride();
   pairs.high = Global<Half>(op.scratch<Half>(elements));
   if (precision == PairPrecision::full) pairs.low = Global<Half>(op.scratch<Half>(elements));

@@ -25,6 +25,9 @@ struct PairBatch {
 // What a product costs: three products of planes, or one of the high planes alone, accurate to 2^-11.
 enum class PairPrecision { full, high_planes };
 
+// Of planes for elements of magnitude up to `largest`: largest 2^exponent is in (2^14, 2^15], half of what fp16 holds.
+int plane_exponent(double largest);
+
 // Scratch memory for matrices with elements of magnitude up to `largest`, a bound that is known beforehand; up to
 // twice that does not overflow. Enqueues zeros for the columns beyond `cols`.
 PairBatch pair_scratch(Op& op, int64_t batch, int64_t rows, int64_t cols, double largest,

@@ -9,6 +9,7 @@
 #include "../gemm/pair_product.hpp"
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
+#include "newton_schulz_in_blocks.hpp"
 #include "newton_schulz_in_warps.hpp"
 #include "rectangles.hpp"
 
@@ -93,31 +94,6 @@ class DenseProducts {
   Op& op_;
   WidePart<T> part_;
   BatchView<T> x_, next_;
-};
-
-// Bounds of everything that the iteration forms, as functions of a singular value of X in [0, 1].
-struct PolynomialBounds {
-  double x = 1, square = 1;  // of X; of G, W and, in the Gram form, the products of W
-
-  static PolynomialBounds of(const std::vector<Quintic>& steps) {
-    PolynomialBounds bounds;
-    constexpr int points = 2048;
-    for (int k = 0; k <= points; ++k) {
-      double x = static_cast<double>(k) / points, factors = 1;
-      for (const Quintic& step : steps) {
-        const double g = x * x, w = step.a + g * (step.b + g * step.c);
-        factors *= w;
-        x *= w;
-        for (const double each : {g, std::abs(w), std::abs(factors), x * x}) {
-          bounds.square = std::max(bounds.square, each);
-        }
-        bounds.x = std::max(bounds.x, std::abs(x));
-      }
-    }
-    return bounds;
-  }
-  // Room for them, and small numbers beside them, in planes of fp16.
-  bool fit_planes() const { return x < 64 && square < 1024; }
 };
 
 // Matrices in planes of fp16, two for f32 accuracy; X together with X^T, so that all operands are read by rows, and W
@@ -244,11 +220,16 @@ template <typename T>
 void newton_schulz(Op& op, const OrthogonalizeRequest& request, const std::vector<Quintic>& steps,
                    const OrthogonalizeBatch<T>& batch) {
   const int64_t m = batch.rows(), n = batch.cols();
-  if (n <= most_side_in_warp && steps.size() <= most_steps_in_warp) {
-    return newton_schulz_in_warps(op, request, steps, batch);
-  }
+  const bool has_few_steps = steps.size() <= QuinticList::most;
+  if (n <= most_side_in_warp && has_few_steps) return newton_schulz_in_warps(op, request, steps, batch);
   const PolynomialBounds bounds = PolynomialBounds::of(steps);
   const bool in_planes = sizeof(T) == sizeof(float) && m >= smallest_in_planes && bounds.fit_planes();
+  if constexpr (sizeof(T) == sizeof(float)) {
+    const bool is_plain = request.method == KR_METHOD_NEWTON_SCHULZ;
+    if (in_planes && is_plain && n <= most_side_in_block && has_few_steps) {
+      return newton_schulz_in_blocks(op, request, steps, bounds, batch);
+    }
+  }
   // X, its planes twice and those of X^T twice; four squares.
   const int64_t bytes_each = (5 * m * n + 4 * m * m) * static_cast<int64_t>(sizeof(T));
   const int64_t together = std::min(batch.a.batch, std::max<int64_t>(1, most_bytes / bytes_each));

@@ -13,12 +13,6 @@ namespace {
 
 constexpr int warps_of_block = 4;
 
-struct QuinticList {
-  int count;
-  bool by_gram;
-  Quintic steps[most_steps_in_warp];
-};
-
 template <typename T, int N>
 struct RowSquare {
   static constexpr int stride = N + 4;
@@ -207,7 +201,7 @@ __global__ void __launch_bounds__(warps_of_block* warp_size)
 
   WarpNewtonSchulz<T, N> iteration(memory.x, memory.right, memory.q);
   if (request.scales_rows) iteration.divide_by_row_sums(request.safety);
-  list.by_gram ? iteration.iterate_gram(list) : iteration.iterate(list);
+  request.method == KR_METHOD_GRAM_NEWTON_SCHULZ ? iteration.iterate_gram(list) : iteration.iterate(list);
   const double residual = partial_isometry_residual(team, m, n, memory.x, memory.vectors, memory.vectors + N);
   if (!is_present) return;
 
@@ -246,10 +240,7 @@ void enqueue(Op& op, const OrthogonalizeRequest& request, const OrthogonalizeBat
 template <typename T>
 void newton_schulz_in_warps(Op& op, const OrthogonalizeRequest& request, const std::vector<Quintic>& steps,
                             const OrthogonalizeBatch<T>& batch) {
-  QuinticList list{};
-  list.count = static_cast<int>(steps.size());
-  list.by_gram = request.method == KR_METHOD_GRAM_NEWTON_SCHULZ;
-  std::copy(steps.begin(), steps.end(), list.steps);
+  const QuinticList list(steps);
   const int n = batch.cols();
   if (n <= 4) {
     enqueue<T, 4>(op, request, batch, list);

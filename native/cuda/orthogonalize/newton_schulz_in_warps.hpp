@@ -9,9 +9,8 @@
 namespace kronroot::cuda {
 
 inline constexpr int64_t most_side_in_warp = 32;
-inline constexpr std::size_t most_steps_in_warp = 16;
 
-// For batch.cols() <= most_side_in_warp and so many steps at most. Answers every matrix.
+// For batch.cols() <= most_side_in_warp and no more steps than a QuinticList holds. Answers every matrix.
 template <typename T>
 void newton_schulz_in_warps(Op& op, const OrthogonalizeRequest& request, const std::vector<Quintic>& steps,
                             const OrthogonalizeBatch<T>& batch);

@@ -1,6 +1,9 @@
 // What orthogonalize is asked, and what its kernels share. A is handled as a wide matrix, m <= n: tall ones transposed.
 #pragma once
 
+#include <algorithm>
+#include <vector>
+
 #include "../../core/matrix.hpp"
 #include "../../core/orthogonalize_schedule.hpp"
 #include "../../core/random.hpp"
@@ -17,6 +20,17 @@ struct OrthogonalizeRequest {
   double safety;
   int32_t steps;
   PairPrecision precision;  // of the products of Newton-Schulz in f32
+};
+
+// The steps, as an argument of kernels that take them all.
+struct QuinticList {
+  static constexpr std::size_t most = 16;
+  int count;
+  Quintic steps[most];
+
+  explicit QuinticList(const std::vector<Quintic>& all) : count(static_cast<int>(all.size())), steps{} {
+    std::copy(all.begin(), all.end(), steps);
+  }
 };
 
 // The input and output of a call, and its wide view.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../launch.hpp"
+#include "../triangular/forward.cuh"
 #include "part.cuh"
 
 namespace kronroot::cuda {
@@ -114,24 +115,12 @@ __global__ void __launch_bounds__(part_threads)
   if (reports && place.lane == 0) reports[place.b] = report;
 }
 
-// Right-hand sides that go through the factor side by side: their chains of dependent operations hide each other's
-// wait.
-inline constexpr int columns_of_part = 4;
-
 // Lane i holds element i of some right-hand sides: L y = b, then L^T x = y with the columns of L from the tile.
 template <typename T, int N>
 __device__ __forceinline__ void substitute_part(const T (&row)[N], Shared<T> factor, T reciprocal,
                                                 T (&x)[columns_of_part]) {
   const int lane = thread_index() % N;
-#pragma unroll
-  for (int k = 0; k < N; ++k) {
-#pragma unroll
-    for (int c = 0; c < columns_of_part; ++c) {
-      if (lane == k) x[c] *= reciprocal;
-      const T solved = shuffle(x[c], k, N);
-      if (lane > k) x[c] -= row[k] * solved;
-    }
-  }
+  substitute_forward(row, reciprocal, x);
 #pragma unroll 8
   for (int k = N - 1; k >= 0; --k) {
     const T coefficient = factor[k * tile_stride<N> + lane];

@@ -5,6 +5,7 @@
 
 #include "../gemm/product.hpp"
 #include "../launch.hpp"
+#include "../sub_batch.hpp"
 #include "shared_kernels.cuh"
 
 namespace kronroot::cuda {
@@ -31,15 +32,6 @@ struct LargeSpd {
   Global<LargeInput> inputs;
   Global<int32_t> skip;  // not 0 for matrices that have failed
 };
-
-// Rows [i, i + rows), columns [j, j + cols) of every matrix.
-template <typename V>
-V part_of(V view, int64_t i, int64_t j, int64_t rows, int64_t cols) {
-  view.data = view.data + (i * view.row_stride + j);
-  view.rows = rows;
-  view.cols = cols;
-  return view;
-}
 
 template <typename T>
 __global__ void __launch_bounds__(spd_threads) read_large(LargeSpd<T> batch) {

@@ -206,7 +206,7 @@ TEST("orthogonalize: every table in planes, within the bound of f32") {
 TEST("orthogonalize: BF16 takes one plane") {
   kr_orthogonalize_options options = options_of(KR_METHOD_AUTO);
   options.precision = KR_PRECISION_BF16;
-  for (const auto& shape : {std::pair(33, 33), std::pair(64, 200), std::pair(150, 70)}) {
+  for (const auto& shape : {std::pair(33, 33), std::pair(100, 90), std::pair(64, 200), std::pair(150, 70)}) {
     const Batch<float> a = normal_matrices<float>(2, shape.first, shape.second, 8);
     Answer<float> answer(a, options);
     Batch<double> exact = exact_of(a, options_of(KR_METHOD_AUTO));
