@@ -58,7 +58,7 @@ const char* name_of_kernel() {
   return __PRETTY_FUNCTION__;
 }
 template <auto Kernel>
-inline const simt::Registration registration{name_of_kernel<Kernel>()};
+inline const simt::Registration registration{name_of_kernel<Kernel>(), __BASE_FILE__};
 
 template <auto Kernel, typename... Arguments>
 void launch(Op& op, const LaunchShape& shape, const Arguments&... arguments) {

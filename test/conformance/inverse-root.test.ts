@@ -353,7 +353,7 @@ describe.each([main, ...others])('inverseRoot on $label', (testDevice) => {
       const one = testDevice.open({ threads: 1 })
       const two = testDevice.open({ threads: 2 })
       // The whole batch, and its last matrices; beyond 128 a single one takes that path too.
-      const small = { count: 33, lengths: [8, 19] }
+      const small = grid({ count: 33, lengths: [8, 19] }, { count: 9, lengths: [4] })
       const large = grid({ count: 33, lengths: [8, 19, 1] }, { count: 2, lengths: [1] })
       for (const method of rootMethods)
         for (const { n, count, lengths } of [

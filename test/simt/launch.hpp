@@ -15,9 +15,10 @@ namespace simt {
 // Every kernel that the program can launch, by name, and how often it was.
 std::map<std::string, int64_t>& kernels();
 
-// Registers at start-up; `name` is a __PRETTY_FUNCTION__ whose template argument is the kernel.
+// Registers at start-up; `pretty` is a __PRETTY_FUNCTION__ whose template argument is the kernel. Kernels of unnamed
+// namespaces get the name of their file too, which tells them apart.
 struct Registration {
-  explicit Registration(const char* name);
+  Registration(const char* pretty, const char* file);
   std::string name;
 };
 

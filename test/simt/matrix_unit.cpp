@@ -85,19 +85,24 @@ SIMT_FOR_EACH_PROCESSOR const char* multiply_tf32(Warp& warp, uint32_t) {
   return nullptr;
 }
 
-const char* multiply_f64(Warp& warp, uint32_t) {
+SIMT_FOR_EACH_PROCESSOR const char* multiply_f64(Warp& warp, uint32_t) {
   const auto value = [&](int word, int lane) {
     return std::bit_cast<double>(static_cast<uint64_t>(warp.given[word][lane]) |
                                  static_cast<uint64_t>(warp.given[word + 1][lane]) << 32);
   };
-  for (int lane = 0; lane < warp_size; ++lane) {
-    const int g = lane / 4, t = lane % 4;
-    for (int i = 0; i < 2; ++i) {
-      double sum = value(4 + 2 * i, lane);
-      for (int k = 0; k < 4; ++k) sum = std::fma(value(0, g * 4 + k), value(2, (2 * t + i) * 4 + k), sum);
-      const auto bits = std::bit_cast<uint64_t>(sum);
-      warp.taken[2 * i][lane] = static_cast<uint32_t>(bits);
-      warp.taken[2 * i + 1][lane] = static_cast<uint32_t>(bits >> 32);
+  double b[4][8];
+  for (int lane = 0; lane < warp_size; ++lane) b[lane % 4][lane / 4] = value(2, lane);
+  for (int g = 0; g < 8; ++g) {
+    double sums[8];
+    for (int j = 0; j < 8; ++j) sums[j] = value(4 + j % 2 * 2, g * 4 + j / 2);
+    for (int k = 0; k < 4; ++k) {
+      const double a = value(0, g * 4 + k);
+      for (int j = 0; j < 8; ++j) sums[j] = std::fma(a, b[k][j], sums[j]);
+    }
+    for (int j = 0; j < 8; ++j) {
+      const auto bits = std::bit_cast<uint64_t>(sums[j]);
+      warp.taken[j % 2 * 2][g * 4 + j / 2] = static_cast<uint32_t>(bits);
+      warp.taken[j % 2 * 2 + 1][g * 4 + j / 2] = static_cast<uint32_t>(bits >> 32);
     }
   }
   return nullptr;

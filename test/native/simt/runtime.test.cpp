@@ -17,7 +17,7 @@ namespace {
 
 using namespace cuda;
 
-const simt::Registration test_kernel("test_kernel");
+const simt::Registration test_kernel("test_kernel", __FILE__);
 
 cudaError_t start(cudaStream_t stream, int threads, std::size_t shared_bytes, std::function<void()> body,
                   simt::Grid blocks = {}) {
@@ -284,9 +284,12 @@ TEST("simt: kernels are listed with their launches") {
   start(stream, 1, 0, [] {});
   cudaStreamSynchronize(stream);
   EXPECT(simt::kernels().at("test_kernel") == before + 1);
-  const simt::Registration pretty(
-      "const char* kronroot::cuda::name_of_kernel() [with auto Kernel = kronroot::cuda::{anonymous}::scale<float>]");
-  EXPECT(pretty.name == "kronroot::cuda::scale<float>");
+  const std::string pretty = "const char* kronroot::cuda::name_of_kernel() [with auto Kernel = kronroot::cuda::";
+  const simt::Registration shared((pretty + "scale<float>]").c_str(), "/home/kronroot/native/cuda/qr/large.cu");
+  EXPECT(shared.name == "kronroot::cuda::scale<float>");
+  const simt::Registration own((pretty + "{anonymous}::scale<float>]").c_str(),
+                               "/home/kronroot/native/cuda/qr/large.cu");
+  EXPECT(own.name == "kronroot::cuda::scale<float> of qr/large.cu");
 }
 
 }  // namespace
