@@ -5,7 +5,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Device, open, qr, type Tensor } from '../../lib/index.js'
 import { type DType, precision, Random, typed } from '../matrices/zoo.js'
-import { devicesByRank } from './devices.js'
+import { devicesByRank, isSlow } from './devices.js'
 import { expectSameBits, item, multiplyOn } from './oracle.js'
 import {
   fewShapes,
@@ -61,7 +61,8 @@ function check(device: Device, matrices: readonly Rectangle[], dtype: DType, mod
 }
 
 describe.each([main, ...others])('qr on $label', (testDevice) => {
-  const shapes = testDevice === main ? [...manyShapes, [600, 600] as const] : fewShapes
+  const all = isSlow ? manyShapes : [...manyShapes, [600, 600] as const]
+  const shapes = testDevice === main ? all : fewShapes
 
   describe.each(dtypes)('%s', (dtype) => {
     const withDevice = (run: (device: Device) => void) => () => {
