@@ -54,18 +54,30 @@ struct Parts {
   }
 };
 
-// Sums of magnitudes of the columns of rows [first, last) through shared memory, one number for every thread of the
-// team; take(j, sum) by one lane each.
+// Magnitudes of some elements, each looked at once.
+struct MagnitudeSum {
+  double sum = 0;
+  double bad = 0;
+  __device__ __forceinline__ void add(double size) {
+    if (!(size - size == 0)) bad = 1;
+    sum += size;
+  }
+};
+
+// Sums of the columns of rows [first, last) through shared memory, one number for every thread of the team; take(j,
+// sum) by one lane each. Not 0 in some thread of the team where an element is not finite.
 template <typename T, typename Team, typename F>
-__device__ void sum_columns(const MatrixView<const T>& a, int64_t first, int64_t last, const Team& team,
-                            Shared<double> sums, const F& take) {
+__device__ double sum_columns(const MatrixView<const T>& a, int64_t first, int64_t last, const Team& team,
+                              Shared<double> sums, const F& take) {
   const int lane = lane_index();
+  double bad = 0;
   for (int64_t j = lane; j - lane < a.cols; j += warp_size) {
-    double sum = 0;
+    MagnitudeSum own;
     for (int64_t i = first + team.warp(); i < last && j < a.cols; i += team.warps()) {
-      sum += std::abs(static_cast<double>(a(i, j)));
+      own.add(std::abs(static_cast<double>(a(i, j))));
     }
-    sums[team.warp() * warp_size + lane] = sum;
+    bad = std::max(bad, own.bad);
+    sums[team.warp() * warp_size + lane] = own.sum;
     team.sync();
     if (team.warp() == 0 && j < a.cols) {
       double total = 0;
@@ -74,6 +86,7 @@ __device__ void sum_columns(const MatrixView<const T>& a, int64_t first, int64_t
     }
     team.sync();
   }
+  return bad;
 }
 
 // Rows [first, last) by a team, the same in all its threads. `columns`: where sums of columns go, or nullptr where the
@@ -82,26 +95,30 @@ template <typename T, typename Team>
 __device__ NormPart measure(int32_t kind, const MatrixView<const T>& a, int64_t first, int64_t last, const Team& team,
                             Shared<double> sums, Global<double> columns) {
   NormPart part;
-  const int64_t count = (last - first) * a.cols;
-  for (int64_t e = team.rank(); e < count; e += team.size()) {
-    const uint32_t at = static_cast<uint32_t>(e), cols = static_cast<uint32_t>(a.cols);
-    const double size = std::abs(static_cast<double>(a(first + at / cols, at % cols)));
-    if (!(size - size == 0)) part.bad = 1;
-    if (kind == KR_NORM_MAX && size > part.largest) part.largest = size;
-    if (kind == KR_NORM_FROBENIUS) part.squares.add(size);
-  }
-  if (kind == KR_NORM_INFINITY) {
-    for (int64_t i = first + team.warp(); i < last; i += team.warps()) {
-      double sum = 0;
-      for (int64_t j = lane_index(); j < a.cols; j += warp_size) sum += std::abs(static_cast<double>(a(i, j)));
-      part.largest = std::max(part.largest, warp_sum(sum));
-    }
-  }
   if (kind == KR_NORM_ONE) {
-    sum_columns(a, first, last, team, sums, [&](int64_t j, double sum) {
+    part.bad = sum_columns(a, first, last, team, sums, [&](int64_t j, double sum) {
       if (columns) columns[j] = sum;
       part.largest = std::max(part.largest, sum);
     });
+  } else if (kind == KR_NORM_INFINITY) {
+    for (int64_t i = first + team.warp(); i < last; i += team.warps()) {
+      MagnitudeSum own;
+      for (int64_t j = lane_index(); j < a.cols; j += warp_size) own.add(std::abs(static_cast<double>(a(i, j))));
+      part.bad = std::max(part.bad, own.bad);
+      part.largest = std::max(part.largest, warp_sum(own.sum));
+    }
+  } else {
+    const int64_t count = (last - first) * a.cols;
+    for (int64_t e = team.rank(); e < count; e += team.size()) {
+      const uint32_t at = static_cast<uint32_t>(e), cols = static_cast<uint32_t>(a.cols);
+      const double size = std::abs(static_cast<double>(a(first + at / cols, at % cols)));
+      if (!(size - size == 0)) part.bad = 1;
+      if (kind == KR_NORM_FROBENIUS) {
+        part.squares.add(size);
+      } else if (size > part.largest) {
+        part.largest = size;
+      }
+    }
   }
   part.bad = team.max(part.bad);
   part.largest = team.max(part.largest);
@@ -123,7 +140,7 @@ __device__ __forceinline__ void answer_part(int32_t kind, const NormPart& whole,
 
 // A warp a matrix.
 template <typename T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 2)
     measure_in_warps(int32_t kind, BatchView<const T> a, BatchView<T> values, Global<kr_report> reports) {
   SharedArena arena;
   const Shared<double> sums = arena.take<double>(threads) + warp_index() * warp_size;
@@ -134,7 +151,7 @@ __global__ void __launch_bounds__(threads)
 
 // A block a part.
 template <typename T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 2)
     measure_parts(int32_t kind, BatchView<const T> a, Parts parts, Global<NormPart> found, Global<double> columns,
                   BatchView<T> values, Global<kr_report> reports) {
   const int64_t b = block_index() / parts.count, first = block_index() % parts.count * parts.rows;
@@ -153,7 +170,7 @@ __global__ void __launch_bounds__(threads)
 
 // The parts of a matrix put together, by a block.
 template <typename T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 2)
     join_parts(int32_t kind, int64_t cols, Parts parts, Global<const NormPart> found, Global<const double> columns,
                BatchView<T> values, Global<kr_report> reports) {
   const int64_t b = block_index();

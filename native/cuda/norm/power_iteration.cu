@@ -61,6 +61,34 @@ __device__ double product_of_row(const MatrixView<const T>& a, int64_t i, const 
   return warp_sum(sum);
 }
 
+// x_j = sum_i a_ij y_i / length for 32 columns from `first` on, by a block: a column a lane, or, where there are fewer,
+// a column a warp. `sums`: a number a thread.
+template <typename T>
+__device__ void multiply_columns(const MatrixView<const T>& a, const PowerOfTwo& down, Global<double> y, double length,
+                                 int64_t first, Global<double> x, Shared<double> sums) {
+  if (a.cols < warp_size) {
+    for (int64_t j = warp_index(); j < a.cols; j += warp_count()) {
+      double sum = 0;
+      for (int64_t i = lane_index(); i < a.rows; i += warp_size) {
+        sum += down.times(static_cast<double>(a(i, j))) * y[i];
+      }
+      sum = warp_sum(sum);
+      if (lane_index() == 0) x[j] = sum / length;
+    }
+    return;
+  }
+  const int64_t j = first + lane_index();
+  double sum = 0;
+  for (int64_t i = warp_index(); i < a.rows && j < a.cols; i += warp_count()) {
+    sum += down.times(static_cast<double>(a(i, j))) * y[i];
+  }
+  sums[thread_index()] = sum;
+  sync_block();
+  if (warp_index() != 0 || j >= a.cols) return;
+  for (int warp = 1; warp < warps; ++warp) sum += double(sums[warp * warp_size + lane_index()]);
+  x[j] = sum / length;
+}
+
 // By a block: what the largest magnitude says.
 __device__ Iterate judged(double largest) {
   Iterate iterate{KR_STATUS_OK, 0, 0, 0};
@@ -98,11 +126,11 @@ __device__ double length_of(Global<double> x, int64_t count, Shared<double> part
 }
 
 template <typename T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 2)
     iterate_in_block(Iteration<T> all, int steps, BatchView<T> values, Global<kr_report> reports) {
   const int64_t b = block_index();
   SharedArena arena;
-  const Shared<double> partial = arena.take<double>(warps);
+  const Shared<double> partial = arena.take<double>(warps), sums = arena.take<double>(threads);
   const MatrixView<const T> a = all.a[b];
   const Global<double> x = all.x_of(b), y = all.y_of(b);
   double largest = 0;
@@ -126,12 +154,10 @@ __global__ void __launch_bounds__(threads)
       sync_block();
       own.found = std::max(own.found, length_of(y, a.rows, partial) / own.length);
       if (step == steps) break;
-      for (int64_t j = thread_index(); j < a.cols; j += block_threads()) {
-        double sum = 0;
-        for (int64_t i = 0; i < a.rows; ++i) sum += down.times(static_cast<double>(a(i, j))) * y[i];
-        x[j] = sum / own.length;
+      for (int64_t first = 0; first < a.cols; first += warp_size) {
+        multiply_columns(a, down, y, own.length, first, x, sums);
+        sync_block();
       }
-      sync_block();
     }
   }
   if (thread_index() == 0) {
@@ -143,7 +169,7 @@ __global__ void __launch_bounds__(threads)
 enum class RowPass { largest, squares, product };
 
 template <typename T, RowPass pass>
-__global__ void __launch_bounds__(threads) pass_over_rows(Iteration<T> all) {
+__global__ void __launch_bounds__(threads, 2) pass_over_rows(Iteration<T> all) {
   const int64_t row = block_index() * warps + warp_index(), b = row / all.a.rows, i = row % all.a.rows;
   if (b >= all.a.batch) return;
   double value = 0;
@@ -164,7 +190,7 @@ __global__ void __launch_bounds__(threads) pass_over_rows(Iteration<T> all) {
 
 // The scale from the largest elements of the rows.
 template <typename T>
-__global__ void __launch_bounds__(threads) find_scale(Iteration<T> all) {
+__global__ void __launch_bounds__(threads, 2) find_scale(Iteration<T> all) {
   const int64_t b = block_index();
   SharedArena arena;
   const Shared<double> partial = arena.take<double>(warps);
@@ -177,7 +203,7 @@ __global__ void __launch_bounds__(threads) find_scale(Iteration<T> all) {
 }
 
 template <typename T>
-__global__ void __launch_bounds__(threads) start_iteration(Iteration<T> all) {
+__global__ void __launch_bounds__(threads, 2) start_iteration(Iteration<T> all) {
   const int64_t b = block_index();
   SharedArena arena;
   const Shared<double> partial = arena.take<double>(warps);
@@ -190,28 +216,19 @@ __global__ void __launch_bounds__(threads) start_iteration(Iteration<T> all) {
 
 // x = A^T y / |x|, 32 columns a block.
 template <typename T>
-__global__ void __launch_bounds__(threads) multiply_transposed(Iteration<T> all, int64_t tiles) {
-  const int64_t b = block_index() / tiles, j = block_index() % tiles * warp_size + lane_index();
+__global__ void __launch_bounds__(threads, 2) multiply_transposed(Iteration<T> all, int64_t tiles) {
+  const int64_t b = block_index() / tiles;
   SharedArena arena;
   const Shared<double> sums = arena.take<double>(threads);
   const Iterate own = all.iterates[b];
   if (own.status != KR_STATUS_OK || own.length == 0) return;
-  const PowerOfTwo down(-own.exponent);
-  const MatrixView<const T> a = all.a[b];
-  double sum = 0;
-  for (int64_t i = warp_index(); i < a.rows && j < a.cols; i += warp_count()) {
-    sum += down.times(static_cast<double>(a(i, j))) * all.y_of(b)[i];
-  }
-  sums[thread_index()] = sum;
-  sync_block();
-  if (warp_index() != 0 || j >= a.cols) return;
-  for (int warp = 1; warp < warps; ++warp) sum += double(sums[warp * warp_size + lane_index()]);
-  all.x_of(b)[j] = sum / own.length;
+  multiply_columns(all.a[b], PowerOfTwo(-own.exponent), all.y_of(b), own.length, block_index() % tiles * warp_size,
+                   all.x_of(b), sums);
 }
 
 // What a step found, |A x| / |x|, and, unless it is the last one, the length of the next x.
 template <typename T>
-__global__ void __launch_bounds__(threads) judge_step(Iteration<T> all, bool is_last) {
+__global__ void __launch_bounds__(threads, 2) judge_step(Iteration<T> all, bool is_last) {
   const int64_t b = block_index();
   SharedArena arena;
   const Shared<double> partial = arena.take<double>(warps);
@@ -242,7 +259,9 @@ void power_iteration(Op& op, int steps, const BatchView<const T>& a, const Batch
   all.x = Global<double>(op.scratch<double>(batch * n));
   all.y = Global<double>(op.scratch<double>(batch * m));
   if (m * n <= most_in_block) {
-    launch<iterate_in_block<T>>(op, each, all, steps, values, Global<kr_report>(reports));
+    launch<iterate_in_block<T>>(
+        op, {.blocks = {batch}, .threads = threads, .shared_bytes = partial_bytes + threads * sizeof(double)}, all,
+        steps, values, Global<kr_report>(reports));
     return;
   }
   all.iterates = Global<Iterate>(op.scratch<Iterate>(batch));

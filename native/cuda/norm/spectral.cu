@@ -177,7 +177,7 @@ class SmallSpectrum {
 };
 
 template <typename T, int E>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 2)
     spectral_in_shared(BatchView<const T> a, BatchView<T> values, Global<kr_report> reports) {
   const int64_t b = block_index();
   SharedArena arena;
@@ -192,7 +192,7 @@ __global__ void __launch_bounds__(threads)
 }
 
 // The norms of a power in global memory, which is scaled for the next squaring. One block a matrix.
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 2)
     judge_power(BatchView<double> powers, Global<PowerTraces> traces, Global<int32_t> skip, bool is_first) {
   const int64_t b = block_index(), n = powers.rows;
   const bool is_skipped = skip[b] != 0;

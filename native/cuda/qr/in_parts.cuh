@@ -80,7 +80,7 @@ __device__ __forceinline__ void form_columns(int count, const T (&column)[N], T 
 }
 
 template <typename T, int N>
-__global__ void __launch_bounds__(part_threads)
+__global__ void __launch_bounds__(part_threads, N == 32 ? 2 : 3)
     qr_in_parts(BatchView<const T> a, BatchView<T> q_out, BatchView<T> r_out, Global<kr_report> reports) {
   const PartPlace<N> place = PartPlace<N>::of(a.batch);
   const int m = static_cast<int>(a.rows), n = static_cast<int>(a.cols), l = m < n ? m : n, lane = place.lane;

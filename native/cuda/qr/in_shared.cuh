@@ -260,7 +260,7 @@ class SharedQr {
 };
 
 template <typename T, int E>
-__global__ void __launch_bounds__(qr_threads)
+__global__ void __launch_bounds__(qr_threads, E == 8 ? 1 : 2)
     qr_in_shared(BatchView<const T> a, BatchView<T> q, BatchView<T> r, Global<kr_report> reports) {
   const int64_t b = block_index();
   const int m = static_cast<int>(a.rows), n = static_cast<int>(a.cols);

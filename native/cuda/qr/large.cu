@@ -80,7 +80,7 @@ __device__ double residual_of(const LargeQr<T>& batch, int64_t b, bool has_r, co
 
 // Reports, and the status of matrices whose R is out of range. One block a matrix.
 template <typename T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 2)
     judge_factors(LargeQr<T> batch, bool has_q, bool has_r, Global<kr_report> reports) {
   const int64_t b = block_index(), n = batch.a.cols, l = batch.l;
   SharedArena arena;
@@ -144,14 +144,14 @@ __device__ void write_transposed(const BatchView<T>& to, const F& element) {
 }
 
 template <typename T>
-__global__ void __launch_bounds__(threads) write_large_q(LargeQr<T> batch, BatchView<T> q) {
+__global__ void __launch_bounds__(threads, 2) write_large_q(LargeQr<T> batch, BatchView<T> q) {
   const int64_t b = block_index() / tiles_of(q);
   if (batch.status[b] != KR_STATUS_OK) return;
   write_transposed(q, [&](int64_t i, int64_t j) { return T(batch.q[b](j, i)); });
 }
 
 template <typename T>
-__global__ void __launch_bounds__(threads) write_large_r(LargeQr<T> batch, BatchView<T> r) {
+__global__ void __launch_bounds__(threads, 2) write_large_r(LargeQr<T> batch, BatchView<T> r) {
   const int64_t b = block_index() / tiles_of(r);
   if (batch.status[b] != KR_STATUS_OK) return;
   const PowerOfTwo up(batch.exponent[b]);

@@ -35,7 +35,7 @@ struct BlockSolve {
 
 // What T and B are, C = alpha B. One block a matrix.
 template <typename T>
-__global__ void __launch_bounds__(threads) screen_system(BlockSolve<T> solve) {
+__global__ void __launch_bounds__(threads, 2) screen_system(BlockSolve<T> solve) {
   const int64_t m = block_index();
   const TriangularSystem<T>& system = solve.system;
   SharedArena arena;
@@ -79,7 +79,7 @@ struct BlockMemory {
 
 // L_pp Y_p = C_p, where C_p and Y_p are rows (or, on the right, columns) first, ..., first + order - 1 of w.
 template <typename T>
-__global__ void __launch_bounds__(threads) solve_block(BlockSolve<T> solve, int64_t first, int order) {
+__global__ void __launch_bounds__(threads, 2) solve_block(BlockSolve<T> solve, int64_t first, int order) {
   const int64_t m = block_index() / solve.groups, j0 = block_index() % solve.groups * group;
   if (solve.skip[m] != 0) return;
   const TriangularSystem<T>& system = solve.system;
@@ -161,7 +161,7 @@ __global__ void __launch_bounds__(threads) solve_block(BlockSolve<T> solve, int6
 
 // The sums of a group of right-hand sides that the residual is made of.
 template <typename T>
-__global__ void __launch_bounds__(threads) weigh_group(BlockSolve<T> solve) {
+__global__ void __launch_bounds__(threads, 2) weigh_group(BlockSolve<T> solve) {
   const int64_t m = block_index() / solve.groups, j0 = block_index() % solve.groups * group;
   if (solve.skip[m] != 0) return;
   const TriangularSystem<T>& system = solve.system;
@@ -237,7 +237,7 @@ __global__ void __launch_bounds__(threads) weigh_group(BlockSolve<T> solve) {
 
 // Reports; a matrix whose answer is not finite is skipped from here on. One block a matrix.
 template <typename T>
-__global__ void __launch_bounds__(threads) judge_solution(BlockSolve<T> solve, Global<kr_report> reports) {
+__global__ void __launch_bounds__(threads, 2) judge_solution(BlockSolve<T> solve, Global<kr_report> reports) {
   const int64_t m = block_index();
   const TriangularSystem<T>& system = solve.system;
   const int64_t n = system.order();
@@ -290,7 +290,7 @@ __global__ void __launch_bounds__(threads) judge_solution(BlockSolve<T> solve, G
 
 // Y into x, a warp a row.
 template <typename T>
-__global__ void __launch_bounds__(threads) write_solution(BlockSolve<T> solve) {
+__global__ void __launch_bounds__(threads, 2) write_solution(BlockSolve<T> solve) {
   const BatchView<T>& x = solve.system.x;
   const int64_t row = block_index() * warp_count() + warp_index(), m = row / x.rows;
   if (m >= x.batch || solve.skip[m] != 0) return;

@@ -297,7 +297,8 @@ typedef kr_cholesky_options kr_spd_solve_options;
  *   j, with random signs, in f64: for one of them its own residual, for more their root sum of squares, estimated.
  *   condition = max|t_ii| / min|t_ii|, a lower bound of that of T.
  * Cost: n^2 k flop. Memory a thread, in elements: n^2 + 2 n k for a matrix alone, n (n + 2 k + O(1)) for each of the
- *   matrices that share vectors.
+ *   matrices that share vectors. On CUDA one launch without other memory up to n = 32, else n k elements and n k / 16
+ *   doubles for each matrix of the call.
  * Source: substitution, Golub and Van Loan, 3.1; its error: Higham, Accuracy and Stability, theorem 8.5.
  */
 typedef struct kr_triangular_solve_options {
@@ -319,6 +320,8 @@ typedef struct kr_triangular_solve_options {
  * Cost: 2 l^2 (max(m, n) - l / 3) flop for R, as much again for Q, m >= n. Memory a thread, in elements, for c
  *   columns of Q: m n + c (m + n) + 64 (m + n) for a matrix alone; where matrices share vectors (n small, several in
  *   the call) m (m + n) + O(m + n) for each of the matrices of a vector.
+ *   On CUDA one launch without other memory up to 256 rows, where n (m + 1) elements fit in shared memory; else
+ *   m n + c m + 2 l m + 32 max(n, c) elements, l = min(m, n), for each matrix of the call.
  * Source: Householder reflectors in blocks; Golub and Van Loan, 5.2.2 and 5.2.3.
  */
 typedef struct kr_qr_options {
@@ -369,7 +372,8 @@ typedef struct kr_svd_options {
  * Cost: one pass over A; SPECTRAL_LOWER two a step; SPECTRAL, s = min(m, n): m n s flop and s^3 for each of 0 to 7
  *   squarings. Memory a thread, in elements: m n + 3 s^2 for SPECTRAL, m n for SPECTRAL_LOWER, else O(m + n); where
  *   matrices share vectors (n small, several in the call) m n + 5/2 s^2 for SPECTRAL, else m n, and 3 (m + n), for each
- *   of the matrices of a vector.
+ *   of the matrices of a vector. On CUDA, for each matrix of the call: SPECTRAL nothing up to s = 64, else m n + 2 s^2
+ *   doubles; SPECTRAL_LOWER m + n doubles; else nothing, above 32768 elements at most 256 (n + 6) doubles.
  * Source: power traces, native/cpu/lambda_max.cpp; Golub and Van Loan, 2.3 and 8.2.1.
  */
 typedef enum kr_norm {
