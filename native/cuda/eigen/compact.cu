@@ -7,10 +7,10 @@
 namespace kronroot::cuda {
 namespace {
 
-constexpr int compact_threads = 256;
+constexpr int compact_threads = 256, side = 32;
 
 // Two matrices, their rows side + 1 apart.
-template <typename T, int side>
+template <typename T>
 struct CompactMemory {
   static constexpr int stride = side + 1;
   SharedArena arena;
@@ -19,13 +19,13 @@ struct CompactMemory {
 };
 
 // One block of threads a block of reflectors.
-template <typename T, int side>
+template <typename T>
 __global__ void __launch_bounds__(compact_threads)
     form_factors(CompactReflectors<T> all, int64_t from, int64_t blocks, Global<const int32_t> skip) {
   const int64_t b = block_index() / blocks, first = from + block_index() % blocks * side;
   if (skip && skip[b] != 0) return;
   constexpr int stride = side + 1;
-  const CompactMemory<T, side> memory;
+  const CompactMemory<T> memory;
   const int count = static_cast<int>(std::min<int64_t>(side, all.count - first));
   const Global<T> y = Global<T>(all.y) + (b * all.count + first) * all.stride;
   const Global<T> to = Global<T>(all.factors) + (b * all.count + first) * all.stride;
@@ -71,19 +71,13 @@ __global__ void __launch_bounds__(compact_threads)
   }
 }
 
-template <typename T, int side>
-void enqueue(Op& op, const CompactReflectors<T>& reflectors, int64_t first, int64_t blocks, const int32_t* skip) {
-  launch<form_factors<T, side>>(op,
-                                {{reflectors.batch * blocks}, compact_threads, CompactMemory<T, side>().arena.bytes()},
-                                reflectors, first, blocks, Global<const int32_t>(skip));
-}
-
 }  // namespace
 
 template <typename T>
 void form_compact(Op& op, const CompactReflectors<T>& reflectors, int64_t first, int64_t blocks, const int32_t* skip) {
-  reflectors.block == 32 ? enqueue<T, 32>(op, reflectors, first, blocks, skip)
-                         : enqueue<T, 64>(op, reflectors, first, blocks, skip);
+  static_assert(CompactReflectors<T>::block == side);
+  launch<form_factors<T>>(op, {{reflectors.batch * blocks}, compact_threads, CompactMemory<T>().arena.bytes()},
+                          reflectors, first, blocks, Global<const int32_t>(skip));
 }
 
 template void form_compact(Op&, const CompactReflectors<float>&, int64_t, int64_t, const int32_t*);

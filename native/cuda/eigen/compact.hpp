@@ -20,8 +20,8 @@ struct CompactReflectors {
   const T* tau = nullptr;
   // Whether v_k has the components below k, the last of them 1, or those from k on, the first of them 1.
   bool is_leading = false;
-  // Reflectors to a block, 32 or 64.
-  int64_t block = 32;
+  // Reflectors to a block.
+  static constexpr int64_t block = 32;
 
   // Of a block: how many there are, and the components that they touch.
   int64_t count_of(int64_t first) const { return count - first < block ? count - first : block; }

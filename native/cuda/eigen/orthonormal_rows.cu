@@ -168,7 +168,7 @@ void factor_by_panels(Op& op, const RowsBatch<T>& rows, std::size_t shared_bytes
   y.batch = batch;
   y.count = l;
   y.cols = y.stride = n;
-  y.block = panel_rows;
+  static_assert(CompactReflectors<T>::block == panel_rows);
   y.y = op.scratch<T>(batch * l * n);
   y.factors = op.scratch<T>(batch * l * n);
   y.tau = rows.tau.address();

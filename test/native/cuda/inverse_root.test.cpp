@@ -188,6 +188,8 @@ TEST("inverse_root: within 100 n ulp condition, one block a matrix") {
   for (int64_t n : {64, 97}) {
     check_both<float>({source.matrix(Spectra::geometric, n, 1e2)}, n, options_of(2, 1, KR_RIDGE_NONE, 0));
   }
+  // X has no room in shared memory beside three others.
+  check_both<float>({source.matrix(Spectra::geometric, 128, 1e2)}, 128, options_of(4, 1, KR_RIDGE_NONE, 0));
   check_both<double>({source.matrix(Spectra::geometric, 64, 1e2)}, 64, options_of(3, 1, KR_RIDGE_NONE, 0));
 }
 

@@ -188,7 +188,7 @@ TEST("multiply_pairs: matrices that are skipped stay, and NaN is the largest dis
 }
 
 // The emulated device has 4 multiprocessors: one matrix is cut into small tiles, two into large ones.
-TEST("multiply_pairs: the same bits alone and in a batch, from small tiles and large ones") {
+void small_tiles_have_bits_of_large_ones(cuda::PairPrecision precision) {
   constexpr int64_t n = 200;
   Uniform random(4);
   Batch<float> a(2, n, n), alone(1, n, n), together(2, n, n);
@@ -201,9 +201,9 @@ TEST("multiply_pairs: the same bits alone and in a batch, from small tiles and l
     const BatchView<float> to = view<float>(*c);
     BatchView<const float> from = view<const float>(da);
     from.batch = to.batch;
-    const PairBatch pairs = cuda::pair_scratch(op, to.batch, n, n, 1);
+    const PairBatch pairs = cuda::pair_scratch(op, to.batch, n, n, 1, precision);
     cuda::split(op, from, pairs);
-    cuda::multiply_pairs(op, {.a = pairs, .b = pairs, .c_matrix = to});
+    cuda::multiply_pairs(op, {.a = pairs, .b = pairs, .precision = precision, .c_matrix = to});
     EXPECT(op.finish() == KR_OK);
   }
   dalone.read();
@@ -211,6 +211,11 @@ TEST("multiply_pairs: the same bits alone and in a batch, from small tiles and l
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j < n; ++j) EXPECT(alone(i, j) == together(i, j));
   }
+}
+
+TEST("multiply_pairs: the same bits alone and in a batch, from small tiles and large ones") {
+  small_tiles_have_bits_of_large_ones(cuda::PairPrecision::full);
+  small_tiles_have_bits_of_large_ones(cuda::PairPrecision::high_planes);
 }
 
 TEST("split: any scale through the factor of each matrix") {
