@@ -13,7 +13,7 @@ constexpr double default_residual_bound = 0.05;
 constexpr int default_iterations = 100;
 
 // AUTO decomposes: on an H100 that takes less time than to learn from the tridiagonal form what schedule an iteration
-// needs, at every order (docs/performance.md). Methods that are not there are answered by minimax, as the report says.
+// needs, at every order (docs/cuda.md). Methods that are not there are answered by minimax, as the report says.
 int32_t method_of(int32_t asked) {
   switch (asked) {
     case KR_METHOD_AUTO:

@@ -69,7 +69,8 @@ class Op {
   // launches and that decides nothing by anything but the key.
   bool recalls(const CallKey& key, kr_report** reports, int64_t count);
 
-  // Scratch memory taken since `mark` serves again: what was enqueued with it so far comes first.
+  // Scratch memory taken since `mark`, which stands before the loop over parts, serves again: what was enqueued with it
+  // so far comes first.
   struct Mark {
     std::size_t blocks, bytes;
   };

@@ -136,8 +136,8 @@ void eigen_roots(Op& op, const RootRequest& request, RootTurn turn, const RootBa
   for (Global<int32_t>* each : {&part.skip, &part.statuses, &part.sweeps, &part.exponents}) {
     *each = Global<int32_t>(op.scratch<int32_t>(together));
   }
+  const Op::Mark mark = op.mark();
   for (part.first = 0; part.first < batch.a.batch && !op.failed(); part.first += together) {
-    const Op::Mark mark = op.mark();
     part.count = std::min(together, batch.a.batch - part.first);
     const auto view = [&](int k) { return dense_view(memory[k], part.count, n, n); };
     part.s = view(0), part.vectors = view(1), part.weighed = view(2), part.x = view(3);

@@ -388,6 +388,7 @@ void large_roots(Op& op, const RootRequest& request, const MinimaxTable* table, 
       request.method == KR_METHOD_MINIMAX
           ? most_minimax_steps(request.root.a, condition_limit(request, n), minimax_tolerance * ulp_of<T>)
           : request.most_iterations;
+  const Op::Mark mark = op.mark();
   for (int64_t first = 0; first < batch.a.batch; first += together) {
     const int64_t count = std::min(together, batch.a.batch - first);
     const auto view = [&](int k) { return dense_view(memory[k], count, n, n); };
@@ -409,7 +410,6 @@ void large_roots(Op& op, const RootRequest& request, const MinimaxTable* table, 
                             Global<int32_t>(skips[0]),
                             Global<int32_t>(skips[1]),
                             Global<int32_t>(skips[2])};
-    const Op::Mark mark = op.mark();
     LargeRoots<T>(op, part).run(most_steps);
     op.reuse_since(mark);
   }

@@ -236,8 +236,8 @@ void newton_schulz(Op& op, const OrthogonalizeRequest& request, const std::vecto
   T* x = op.scratch<T>(together * m * n);
   double* vectors = op.scratch<double>(together * (2 * m + n));
   int32_t* is_settled = op.scratch<int32_t>(together);
+  const Op::Mark mark = op.mark();
   for (int64_t first = 0; first < batch.a.batch; first += together) {
-    const Op::Mark mark = op.mark();
     const int64_t count = std::min(together, batch.a.batch - first);
     const WidePart<T> part{
         request, batch, first, count, dense_view(x, count, m, n), Global<double>(vectors), Global<int32_t>(is_settled)};

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "test/native/cuda/cuda_call.hpp"
-#include "test/native/cuda/uniform.hpp"
+#include "test/native/uniform.hpp"
 
 namespace kronroot::test {
 namespace {

@@ -1,33 +1,14 @@
-// Random matrices, and products of them compared with sums in long double.
+// Products of matrices compared with sums in long double.
 #pragma once
 
 #include <cmath>
-#include <random>
 #include <string>
 
 #include "native/core/matrix.hpp"
 #include "test/native/cuda/cuda_call.hpp"
+#include "test/native/uniform.hpp"
 
 namespace kronroot::test {
-
-class Uniform {
- public:
-  explicit Uniform(uint64_t seed) : engine_(seed) {}
-  double next() { return static_cast<double>(engine_() >> 11) * 0x1p-52 - 1; }  // in [-1, 1)
-
-  template <typename T>
-  void fill(Batch<T>& batch) {
-    const kr_batch& shape = batch.descriptor();
-    for (int64_t b = 0; b < shape.batch; ++b) {
-      for (int64_t i = 0; i < shape.rows; ++i) {
-        for (int64_t j = 0; j < shape.cols; ++j) batch(b, i, j) = static_cast<T>(next());
-      }
-    }
-  }
-
- private:
-  std::mt19937_64 engine_;
-};
 
 inline void expect_that(bool holds, const std::string& where, const char* what) {
   if (!holds) report_failure(__FILE__, __LINE__, where + ": " + what);
