@@ -209,8 +209,9 @@ describe.skipIf(!existsSync(plugin))('a device with memory of its own', () => {
     process.env.KRONROOT_LAZY_LOSE = 'cholesky'
     const { value, report } = cholesky(a)
     const pending = [inverseRoot.async(a), value.dataAsync(), lost.synchronize()]
-    for (const promise of pending)
-      await expectRejected(promise, 'ERR_DEVICE_LOST', /cholesky: an illegal memory access/)
+    await Promise.all(
+      pending.map((one) => expectRejected(one, 'ERR_DEVICE_LOST', /cholesky: an illegal memory access/)),
+    )
     for (const call of [
       () => report.status,
       () => value.data(),
