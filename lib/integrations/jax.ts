@@ -222,7 +222,7 @@ function advance(
   values: ReadonlyMap<string, Float32Array> | undefined,
 ): ReadonlyMap<string, Float32Array> {
   if (groups.needsValues && values === undefined) {
-    throw new KronrootError('ERR_OPTION', 'update: weight decay needs the parameters as third argument')
+    throw new KronrootError('ERR_OPTION', 'update: weight decay and some rules need the parameters as third argument')
   }
   const { parameters } = groups
   const inOrder = (named: ReadonlyMap<string, Float32Array>, what: string) =>

@@ -1,7 +1,8 @@
 import { checkFields } from '../errors.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { hyperparameter } from '../schedule/validate.js'
-import { type DiagonalState, diagonalRule, optionalDecay } from './diagonal.js'
+import { diagonalRule, optionalDecay } from './diagonal.js'
+import type { ParameterwiseState } from './parameterwise.js'
 import type { Rule } from './rule.js'
 
 /** Options of {@link adagrad}. */
@@ -17,7 +18,7 @@ export interface AdaGradOptions {
  *
  * Source: Duchi, Hazan and Singer, JMLR 12 (2011), figure 1 with diagonal matrices.
  */
-export function adagrad(options: AdaGradOptions = {}): Rule<DiagonalState> {
+export function adagrad(options: AdaGradOptions = {}): Rule<ParameterwiseState> {
   checkFields('adagrad', options, ['beta1', 'epsilon'])
   const beta1 = options.beta1 ?? 0
   return diagonalRule({

@@ -1,7 +1,8 @@
 import { checkFields } from '../errors.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { hyperparameter } from '../schedule/validate.js'
-import { type DiagonalState, diagonalRule, optionalDecay } from './diagonal.js'
+import { diagonalRule, optionalDecay } from './diagonal.js'
+import type { ParameterwiseState } from './parameterwise.js'
 import type { Rule } from './rule.js'
 
 /** Options of {@link adamw}. */
@@ -24,7 +25,7 @@ export interface AdamWOptions {
  *
  * Source: Kingma and Ba, arXiv 1412.6980, algorithm 1; Loshchilov and Hutter, arXiv 1711.05101, algorithm 2.
  */
-export function adamw(options: AdamWOptions = {}): Rule<DiagonalState> {
+export function adamw(options: AdamWOptions = {}): Rule<ParameterwiseState> {
   checkFields('adamw', options, ['beta1', 'beta2', 'epsilon'])
   const beta1 = options.beta1 ?? 0.9
   return diagonalRule({

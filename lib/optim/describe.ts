@@ -3,8 +3,8 @@ import type { ParameterSpec, RulePlan } from './rule.js'
 
 /** What an elementwise rule costs. */
 export interface ElementwiseCost {
-  /** fp32 arrays of the size of the parameter that it keeps. */
-  readonly arrays: number
+  /** Of the arrays that it holds. */
+  readonly bytes: number
   readonly flopsPerElement: number
 }
 
@@ -16,7 +16,7 @@ export function elementwisePlan(rule: string, parameters: readonly ParameterSpec
     parameters: parameters.length,
     elements: total,
     buckets: [],
-    bytes: 4 * cost.arrays * total,
+    bytes: cost.bytes,
     flopsPerStep: cost.flopsPerElement * total,
     flopsPerRefresh: 0,
     nativeCallsPerStep: 0,

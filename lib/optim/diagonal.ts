@@ -1,12 +1,7 @@
-import type { Device } from '../device.js'
-import type { UpdateArray } from '../linalg/elementwise-update.js'
-import { disposeArrays, type ParameterArray, zeros } from '../precondition/arrays.js'
-import { elements } from '../precondition/plan.js'
 import type { Schedule } from '../schedule/schedule.js'
-import { elementwisePlan } from './describe.js'
 import { updateAll } from './elementwise.js'
-import type { ParameterSpec, Rule } from './rule.js'
-import { arraySlot } from './slots.js'
+import { type ParameterwiseState, parameterwise } from './parameterwise.js'
+import type { Rule } from './rule.js'
 
 /** How a diagonal rule treats its moments; schedules are checked by the rule that names them. */
 export interface DiagonalMoments {
@@ -20,22 +15,6 @@ export interface DiagonalMoments {
   readonly epsilon: (step: number) => number
 }
 
-interface DiagonalParameter {
-  readonly spec: ParameterSpec
-  /** Undefined without beta1. */
-  readonly first: ParameterArray | undefined
-  readonly second: ParameterArray
-  /** What is left of the zero start values: the products of all beta1 and of all beta2 so far. */
-  readonly startWeights: Float64Array
-  readonly direction: ParameterArray
-}
-
-/** State of a rule that divides by the root of a running second moment. */
-export interface DiagonalState {
-  readonly device: Device
-  readonly parameters: readonly DiagonalParameter[]
-}
-
 /**
  * Rules of the form
  *
@@ -45,69 +24,46 @@ export interface DiagonalState {
  * elementwise: Adam, RMSProp and AdaGrad. With constant betas prod beta is beta^t; the product also is right for
  * schedules, and for parameters that had no gradient for some steps, because each parameter counts its own.
  */
-export function diagonalRule(moments: DiagonalMoments): Rule<DiagonalState> {
-  const { name, beta1, beta2 } = moments
-  return {
+export function diagonalRule(moments: DiagonalMoments): Rule<ParameterwiseState> {
+  const { name, beta1, beta2, isSecondCorrected, epsilon } = moments
+  return parameterwise<'first' | 'second' | 'direction', 'firstStart' | 'secondStart'>({
     name,
-    init: (parameters, device) => ({
-      device,
-      parameters: parameters.map((spec) => {
-        const size = elements(spec.shape)
-        return {
-          spec,
-          first: beta1 === undefined ? undefined : zeros(device, size),
-          second: zeros(device, size),
-          startWeights: new Float64Array([1, 1]),
-          direction: zeros(device, size),
-        }
-      }),
-    }),
-    update: (gradients, state, { step, clock }) =>
-      clock.time('apply', () => {
-        const present = state.parameters.map((parameter, index) => (gradients[index] ? parameter : null))
-        const entries = present.map((parameter, index) =>
-          parameter ? entryOf(moments, parameter, gradients[index]!, step) : null,
-        )
-        updateAll(state.device, 'adam', entries)
-        return present.map((parameter) => parameter?.direction ?? null)
-      }),
-    describe: (state) => {
-      const arrays = 2 + (beta1 === undefined ? 0 : 1) // second moment, direction, and the first moment if there is one
-      const specs = state.parameters.map(({ spec }) => spec)
-      return elementwisePlan(name, specs, { arrays, flopsPerElement: beta1 === undefined ? 6 : 10 })
+    arrays: { ...(beta1 === undefined ? {} : { first: 'whole' }), second: 'whole' },
+    scratch: { direction: 'whole' },
+    // What is left of the zero start values: the products of all beta1 and of all beta2 so far.
+    numbers: {
+      ...(beta1 === undefined ? {} : { firstStart: 1 }),
+      ...(beta2 === 'sum' || !isSecondCorrected ? {} : { secondStart: 1 }),
     },
-    slots: (state) =>
-      state.parameters.flatMap(({ spec, first, second, startWeights }) => [
-        ...(first === undefined ? [] : [arraySlot(`${spec.name}/first`, first)]),
-        arraySlot(`${spec.name}/second`, second),
-        ...(beta1 === undefined && beta2 === 'sum' ? [] : [arraySlot(`${spec.name}/startWeights`, startWeights)]),
-      ]),
-    report: () => [],
-    dispose: ({ parameters }) =>
-      disposeArrays(parameters.flatMap(({ first, second, direction }) => [first, second, direction])),
-  }
+    flopsPerElement: beta1 === undefined ? 6 : 10,
+    step: (present, { device, step }) => {
+      const entries = present.map(({ gradient, arrays, numbers }) => ({
+        gradient,
+        direction: arrays.direction,
+        v: arrays.second,
+        epsilon: epsilon(step),
+        ...(beta1 === undefined ? { fromGradient: 1 } : { m: arrays.first, ...firstMoment(beta1(step), numbers) }),
+        ...(beta2 === 'sum' ? SUM : secondMoment(beta2(step), numbers, isSecondCorrected)),
+      }))
+      updateAll(device, 'adam', entries)
+      return present.map(({ arrays }) => arrays.direction)
+    },
+  })
 }
 
-/** Advances the counters of a parameter; what is to be done with its arrays. */
-function entryOf(
-  { beta1, beta2, isSecondCorrected, epsilon }: DiagonalMoments,
-  { first, second, startWeights, direction }: DiagonalParameter,
-  gradient: ParameterArray,
-  step: number,
-): UpdateArray {
-  let fromFirst: Partial<UpdateArray> = { fromGradient: 1 }
-  if (beta1 !== undefined) {
-    const beta = beta1(step)
-    startWeights[0]! *= beta
-    fromFirst = { m: first, mDecay: beta, mWeight: 1 - beta, fromM: 1 / (1 - startWeights[0]!) }
-  }
-  let fromSecond = { vDecay: 1, vWeight: 1, vScale: 1 }
-  if (beta2 !== 'sum') {
-    const beta = beta2(step)
-    startWeights[1]! *= beta
-    fromSecond = { vDecay: beta, vWeight: 1 - beta, vScale: isSecondCorrected ? 1 / (1 - startWeights[1]!) : 1 }
-  }
-  return { gradient, direction, v: second, ...fromFirst, ...fromSecond, epsilon: epsilon(step) }
+const SUM = { vDecay: 1, vWeight: 1, vScale: 1 }
+
+/** m <- beta m + (1 - beta) g, taken corrected; advances the product of all beta. */
+function firstMoment(beta: number, numbers: Record<'firstStart', number>) {
+  numbers.firstStart *= beta
+  return { mDecay: beta, mWeight: 1 - beta, fromM: 1 / (1 - numbers.firstStart) }
+}
+
+/** v <- beta v + (1 - beta) g^2, taken corrected if asked for. */
+function secondMoment(beta: number, numbers: Record<'secondStart', number>, isCorrected: boolean) {
+  if (!isCorrected) return { vDecay: beta, vWeight: 1 - beta, vScale: 1 }
+  numbers.secondStart *= beta
+  return { vDecay: beta, vWeight: 1 - beta, vScale: 1 / (1 - numbers.secondStart) }
 }
 
 /** A decay rate of a moment that is optional: a constant 0 stores no moment at all. */

@@ -47,9 +47,9 @@ export class ParameterGroup {
     this.#state = allOrNothing(() => rule.init(parameters, device))
   }
 
-  /** Whether the values of the parameters are needed for the weight decay. */
+  /** Whether the values of the parameters are needed, for the weight decay or by the rule. */
   get needsValues(): boolean {
-    return this.#decay.isUsed
+    return this.#decay.isUsed || this.rule.needsValues === true
   }
 
   /** Advances the state of the rule by one step. The values are read only. */
@@ -61,9 +61,14 @@ export class ParameterGroup {
   ): GroupStep {
     const lr = this.#lr(step)
     const regularized = values === undefined ? gradients : this.#addL2(gradients, values, this.#decay.gradient(step))
-    const context = { step, lr, clock, ...(values === undefined ? {} : { parameters: values }) }
-    const directions = this.rule.update(regularized, this.#state, context)
-    return { directions, lr, shrinkage: this.#decay.shrinkage(step, lr) }
+    const shrinkage = this.#decay.shrinkage(step, lr)
+    const context = { step, lr, shrinkage, clock, ...(values === undefined ? {} : { parameters: values }) }
+    return { directions: this.rule.update(regularized, this.#state, context), lr, shrinkage }
+  }
+
+  /** What is to be evaluated in place of the values; null for the values themselves. */
+  evaluation(values: readonly ParameterArray[]): readonly (ParameterArray | null)[] {
+    return this.rule.evaluation?.(this.#state, values) ?? values.map(() => null)
   }
 
   describe(): RulePlan {

@@ -92,6 +92,14 @@ export class Optimizer<Value extends ParameterArray = Float32Array> {
     })
   }
 
+  /**
+   * Copies of the values to evaluate and to ship: averages or extrapolations where the rule says so (Schedule-Free, SPlus,
+   * DoG, averaging wrappers), the parameters' own elsewhere. One Float32Array a parameter, in the order of `parameters`.
+   */
+  evaluation(): readonly Float32Array[] {
+    return this.#groups.evaluation(this.#values)
+  }
+
   /** Copies of everything that a bit-exact continuation needs, the parameters' values excepted. */
   stateDict(): OptimizerState {
     return this.#groups.stateDict()

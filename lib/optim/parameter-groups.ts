@@ -100,7 +100,7 @@ export class ParameterGroups {
     return this.#step
   }
 
-  /** Whether weight decay needs the values of the parameters. */
+  /** Whether a step needs the values of the parameters. */
   get needsValues(): boolean {
     return this.#groups.some((group) => group.needsValues)
   }
@@ -127,6 +127,17 @@ export class ParameterGroups {
     apply(steps)
     this.#step = step
     return steps
+  }
+
+  /** What is to be evaluated: copies of the averages that rules keep, or of the values (in the order of `parameters`). */
+  evaluation(values: readonly ParameterArray[]): readonly Float32Array[] {
+    this.#assertUsable()
+    let first = 0
+    return this.#groups.flatMap((group) => {
+      const own = values.slice(first, first + group.parameters.length)
+      first += own.length
+      return group.evaluation(own).map((array, index) => onHost(array ?? own[index]!).slice())
+    })
   }
 
   stateDict(): OptimizerState {

@@ -1,7 +1,8 @@
 import { checkFields } from '../errors.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { hyperparameter } from '../schedule/validate.js'
-import { type DiagonalState, diagonalRule, optionalDecay } from './diagonal.js'
+import { diagonalRule, optionalDecay } from './diagonal.js'
+import type { ParameterwiseState } from './parameterwise.js'
 import type { Rule } from './rule.js'
 
 /** Options of {@link rmsprop}. */
@@ -21,7 +22,7 @@ export interface RmsPropOptions {
  * Source: Tieleman and Hinton, Lecture 6.5, Neural Networks for Machine Learning, 2012; epsilon outside the root as in
  * PyTorch.
  */
-export function rmsprop(options: RmsPropOptions = {}): Rule<DiagonalState> {
+export function rmsprop(options: RmsPropOptions = {}): Rule<ParameterwiseState> {
   checkFields('rmsprop', options, ['beta1', 'beta2', 'epsilon'])
   const beta1 = options.beta1 ?? 0
   return diagonalRule({

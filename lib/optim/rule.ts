@@ -17,6 +17,8 @@ export interface RuleContext {
   readonly step: number
   /** Learning rate of this step. */
   readonly lr: number
+  /** What the driver takes off the parameters besides, times their values: W <- W - lr D - shrinkage W. Default 0. */
+  readonly shrinkage?: number
   /** Values of the parameters before the step, for rules that look at them. Not to be changed. */
   readonly parameters?: readonly ParameterArray[]
   readonly clock: PhaseClock
@@ -61,6 +63,8 @@ export interface SolveReport extends SolveSummary {
  */
 export interface Rule<State = unknown> {
   readonly name: string
+  /** Whether `update` needs the values of the parameters. Default false. */
+  readonly needsValues?: boolean
   /** State for the parameters of one group. Throws ERR_SHAPE where the rule does not take a shape. */
   init(parameters: readonly ParameterSpec[], device: Device): State
   /**
@@ -73,6 +77,11 @@ export interface Rule<State = unknown> {
   slots(state: State): readonly Slot[]
   /** Health of the solves so far; rules that solve nothing return []. */
   report(state: State): readonly SolveReport[]
+  /**
+   * For rules whose averages or extrapolations are to be evaluated instead of the parameters: those values, null where the
+   * parameter's own are meant. Returned arrays are read-only and valid until the next call.
+   */
+  evaluation?(state: State, values: readonly ParameterArray[]): readonly (ParameterArray | null)[]
   /** Frees native memory. */
   dispose(state: State): void
 }

@@ -1,13 +1,9 @@
-import type { Device } from '../device.js'
 import { checkFields } from '../errors.js'
-import { disposeArrays, type ParameterArray, zeros } from '../precondition/arrays.js'
-import { elements } from '../precondition/plan.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { boolean, hyperparameter, optionError } from '../schedule/validate.js'
-import { elementwisePlan } from './describe.js'
 import { updateAll } from './elementwise.js'
-import type { ParameterSpec, Rule } from './rule.js'
-import { arraySlot } from './slots.js'
+import { type ParameterwiseState, parameterwise } from './parameterwise.js'
+import type { Rule } from './rule.js'
 
 /** Options of {@link sgd}. */
 export interface SgdOptions {
@@ -17,20 +13,6 @@ export interface SgdOptions {
   readonly dampening?: Schedule
   /** Nesterov's look-ahead; needs momentum and no dampening. Default false. */
   readonly nesterov?: boolean
-}
-
-interface SgdParameter {
-  readonly spec: ParameterSpec
-  readonly buffer: ParameterArray | undefined
-  /** 1 once the buffer holds a gradient. */
-  readonly started: Uint8Array
-  readonly direction: ParameterArray | undefined
-}
-
-/** State of {@link sgd}. */
-export interface SgdState {
-  readonly device: Device
-  readonly parameters: readonly SgdParameter[]
 }
 
 /**
@@ -43,7 +25,7 @@ export interface SgdState {
  *
  * Source: Polyak, USSR Comp. Math. Math. Phys. 4 (1964); Nesterov's form: Sutskever et al., ICML 2013, equations 3, 4.
  */
-export function sgd(options: SgdOptions = {}): Rule<SgdState> {
+export function sgd(options: SgdOptions = {}): Rule<ParameterwiseState> {
   checkFields('sgd', options, ['momentum', 'dampening', 'nesterov'])
   const momentum = hyperparameter('sgd', 'momentum', options.momentum ?? 0, { min: 0, below: 1 })
   const dampening = hyperparameter('sgd', 'dampening', options.dampening ?? 0, { min: 0, max: 1 })
@@ -52,49 +34,24 @@ export function sgd(options: SgdOptions = {}): Rule<SgdState> {
   if (nesterov && (!hasBuffer || (options.dampening ?? 0) !== 0)) {
     throw optionError('sgd', 'nesterov', true, 'false, or true with momentum > 0 and dampening 0')
   }
-  return {
+  return parameterwise<'buffer' | 'direction', 'started'>({
     name: 'sgd',
-    init: (parameters, device) => ({
-      device,
-      parameters: parameters.map((spec) => {
-        const size = elements(spec.shape)
-        return {
-          spec,
-          buffer: hasBuffer ? zeros(device, size) : undefined,
-          started: new Uint8Array(1),
-          direction: nesterov ? zeros(device, size) : undefined,
-        }
-      }),
-    }),
-    update: (gradients, state, { step, clock }) =>
-      clock.time('apply', () => {
-        if (!hasBuffer) return gradients
-        const mu = momentum(step)
-        const damped = 1 - dampening(step)
-        const entries = state.parameters.map(({ buffer, started, direction }, index) => {
-          const gradient = gradients[index]
-          if (!gradient) return null
-          const weights = started[0] === 0 ? { mDecay: 0, mWeight: 1 } : { mDecay: mu, mWeight: damped }
-          started[0] = 1
-          return { gradient, m: buffer, ...weights, direction, fromGradient: 1, fromM: mu }
-        })
-        updateAll(state.device, 'momentum', entries)
-        return state.parameters.map(({ buffer, direction }, index) =>
-          gradients[index] ? (direction ?? buffer ?? null) : null,
-        )
-      }),
-    describe: (state) => {
-      const arrays = (hasBuffer ? 1 : 0) + (nesterov ? 1 : 0)
-      const specs = state.parameters.map(({ spec }) => spec)
-      return elementwisePlan('sgd', specs, { arrays, flopsPerElement: 3 * arrays })
+    arrays: hasBuffer ? { buffer: 'whole' } : {},
+    scratch: nesterov ? { direction: 'whole' } : {},
+    // 1 once the buffer holds a gradient.
+    numbers: hasBuffer ? { started: 0 } : {},
+    flopsPerElement: hasBuffer ? 3 + (nesterov ? 3 : 0) : 0,
+    step: (present, { device, step }) => {
+      if (!hasBuffer) return present.map(({ gradient }) => gradient)
+      const mu = momentum(step)
+      const damped = 1 - dampening(step)
+      const entries = present.map(({ gradient, arrays, numbers }) => {
+        const weights = numbers.started === 0 ? { mDecay: 0, mWeight: 1 } : { mDecay: mu, mWeight: damped }
+        numbers.started = 1
+        return { gradient, m: arrays.buffer, ...weights, direction: arrays.direction, fromGradient: 1, fromM: mu }
+      })
+      updateAll(device, 'momentum', entries)
+      return present.map(({ arrays }) => (nesterov ? arrays.direction : arrays.buffer))
     },
-    slots: (state) =>
-      state.parameters.flatMap(({ spec, buffer, started }) =>
-        buffer === undefined
-          ? []
-          : [arraySlot(`${spec.name}/buffer`, buffer), arraySlot(`${spec.name}/started`, started)],
-      ),
-    report: () => [],
-    dispose: ({ parameters }) => disposeArrays(parameters.flatMap(({ buffer, direction }) => [buffer, direction])),
-  }
+  })
 }

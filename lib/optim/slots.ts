@@ -39,6 +39,19 @@ export function arraySlot(
   }
 }
 
+/** A slot over a number: the field `field` of `record`. */
+export function numberSlot(key: string, record: Record<string, number>, field: string): Slot {
+  return {
+    keys: [key],
+    length: 1,
+    kind: 'f64',
+    read: () => [Float64Array.of(record[field]!)],
+    write: ([saved]) => {
+      record[field] = saved![0]!
+    },
+  }
+}
+
 /**
  * A slot over an fp32 tensor whose leading dimension counts blocks. Block b is saved under keys[b], so that a checkpoint
  * does not depend on which blocks happened to be stacked together.

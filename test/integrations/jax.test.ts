@@ -154,7 +154,9 @@ describe('gradientTransformation', () => {
     const [one, second] = optimizer.update(gradient(), first)
     const saved = second.stateDict()
     expect(Object.keys(saved.state).sort()).toEqual(
-      ['a', 'c/0'].flatMap((path) => ['first', 'second', 'startWeights'].map((field) => `adamw:${path}/${field}`)),
+      ['a', 'c/0'].flatMap((path) =>
+        ['first', 'firstStart', 'second', 'secondStart'].map((field) => `adamw:${path}/${field}`),
+      ),
     )
     const [two, third] = optimizer.update(gradient(), second)
     const resumed = optimizer.init(params)
@@ -186,7 +188,7 @@ describe('gradientTransformation', () => {
   })
 
   test.each([
-    ['weight decay without parameters', { weightDecay: 0.1 }, vectorOf(1, 2), 'ERR_OPTION', 'needs the parameters'],
+    ['weight decay without parameters', { weightDecay: 0.1 }, vectorOf(1, 2), 'ERR_OPTION', 'need the parameters'],
     ['another shape', {}, vectorOf(1, 2, 3), 'ERR_SHAPE', 'the gradient of value must have shape [2], got 3 elements'],
     ['integers', {}, () => np.array([1, 2], { dtype: np.int32 }), 'ERR_DTYPE', 'value is int32'],
   ])('refuses %s and consumes what it was given', (_, options, gradient, code, message) => {

@@ -169,7 +169,7 @@ describe.each(RULES)('$name', ({ make, model, shapes, tolerance, lr, hasSchedule
       const copy = structuredClone(state)
       optimizer.step(second!)
       expect(state).toEqual(copy)
-      for (const key of Object.keys(state)) expect(key).toMatch(/^[a-z]+:p\d\//)
+      for (const key of Object.keys(state)) expect(key).toMatch(/^[^:]+:p\d\//)
     })
   })
 

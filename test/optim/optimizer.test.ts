@@ -272,10 +272,11 @@ describe('state dictionary', () => {
       step: 1,
       state: {
         'sgd:p0/buffer': list(1, 2),
-        'sgd:p0/started': Uint8Array.of(1),
+        'sgd:p0/started': Float64Array.of(1),
         'adamw:p1/first': expect.any(Float32Array),
         'adamw:p1/second': expect.any(Float32Array),
-        'adamw:p1/startWeights': Float64Array.of(0.9, 0.999),
+        'adamw:p1/firstStart': Float64Array.of(0.9),
+        'adamw:p1/secondStart': Float64Array.of(0.999),
       },
     })
   })

@@ -1,0 +1,136 @@
+import type { Device } from '../device.js'
+import { disposeArrays, lengthOf, type ParameterArray, zeros } from '../precondition/arrays.js'
+import { elements } from '../precondition/plan.js'
+import { elementwisePlan } from './describe.js'
+import type { ParameterSpec, Rule, RuleContext } from './rule.js'
+import { arraySlot, numberSlot } from './slots.js'
+
+/** Elements of an array that a rule keeps for a parameter: as many as the parameter has, or a function of its shape. */
+export type ArraySize = 'whole' | ((shape: readonly number[]) => number)
+
+/** A parameter that has a gradient in this step, with what its rule keeps for it. */
+export interface Present<Arrays extends string = string, Numbers extends string = string> {
+  /** Its index in the group. */
+  readonly index: number
+  readonly spec: ParameterSpec
+  readonly gradient: ParameterArray
+  /** Its values before the step, not to be changed; undefined where nobody handed them in. */
+  readonly value: ParameterArray | undefined
+  /** Kept and scratch arrays by name. */
+  readonly arrays: Readonly<Record<Arrays, ParameterArray>>
+  /** Kept numbers by name, to be changed in place. */
+  readonly numbers: Record<Numbers, number>
+}
+
+/** What a rule is told besides the parameters. */
+export interface ParameterwiseContext extends RuleContext {
+  readonly device: Device
+}
+
+/** A rule that treats its parameters one by one, whatever their shape. */
+export interface ParameterwiseRule<Arrays extends string, Numbers extends string> {
+  readonly name: string
+  /** fp32 arrays that are kept and saved, zero at first. */
+  readonly arrays: Readonly<Partial<Record<Arrays, ArraySize>>>
+  /** fp32 arrays that need not outlive a step, such as the direction. */
+  readonly scratch?: Readonly<Partial<Record<Arrays, ArraySize>>>
+  /** Numbers that are kept and saved for each parameter, with their first values. */
+  readonly numbers?: Readonly<Partial<Record<Numbers, number>>>
+  /** Floating-point operations an element and step. */
+  readonly flopsPerElement: number
+  /** Whether `value` is needed. */
+  readonly needsValues?: boolean
+  /**
+   * One step of the parameters that have a gradient (at least one): a fixed number of native calls, each over all of them.
+   * Returns their directions, in their order; these may be the gradients or any of the arrays.
+   */
+  step(present: readonly Present<Arrays, Numbers>[], context: ParameterwiseContext): readonly ParameterArray[]
+  /** Where evaluation takes other values than the parameters': those, or null for the parameter's own. */
+  evaluation?(parameter: Omit<Present<Arrays, Numbers>, 'gradient'>, device: Device): ParameterArray | null
+}
+
+/** State of a parameterwise rule. */
+export interface ParameterwiseState {
+  readonly device: Device
+  readonly parameters: readonly KeptParameter[]
+}
+
+interface KeptParameter {
+  readonly spec: ParameterSpec
+  readonly arrays: Readonly<Record<string, ParameterArray>>
+  readonly numbers: Record<string, number>
+}
+
+/**
+ * The rule around a step: state, slots, plan. Every parameter counts for itself, so one without a gradient for some steps
+ * goes on as if they had not been.
+ */
+export function parameterwise<Arrays extends string, Numbers extends string = never>(
+  rule: ParameterwiseRule<Arrays, Numbers>,
+): Rule<ParameterwiseState> {
+  const { name, needsValues = false, evaluation } = rule
+  const kept = Object.keys(rule.arrays)
+  const sizes = Object.entries({ ...rule.arrays, ...rule.scratch }) as [string, ArraySize][]
+  const numbers = Object.keys(rule.numbers ?? {})
+  const own = (parameter: KeptParameter) => parameter as unknown as Omit<Present<Arrays, Numbers>, 'gradient'>
+  return {
+    name,
+    ...(needsValues ? { needsValues } : {}),
+    init: (parameters, device) => ({
+      device,
+      parameters: parameters.map((spec) => ({
+        spec,
+        arrays: Object.fromEntries(
+          sizes.map(([array, size]) => [
+            array,
+            zeros(device, size === 'whole' ? elements(spec.shape) : size(spec.shape)),
+          ]),
+        ),
+        numbers: { ...rule.numbers } as Record<string, number>,
+      })),
+    }),
+    update: (gradients, { device, parameters }, context) =>
+      context.clock.time('apply', () => {
+        const present = parameters.flatMap((parameter, index) => {
+          const gradient = gradients[index]
+          const value = context.parameters?.[index]
+          return gradient ? [{ ...own(parameter), index, gradient, value }] : []
+        })
+        const directions: (ParameterArray | null)[] = gradients.map(() => null)
+        if (present.length === 0) return directions
+        const answers = rule.step(present, { ...context, device })
+        present.forEach(({ index }, position) => {
+          directions[index] = answers[position]!
+        })
+        return directions
+      }),
+    describe: ({ parameters }) =>
+      elementwisePlan(
+        name,
+        parameters.map(({ spec }) => spec),
+        {
+          bytes: parameters.reduce((total, { arrays }) => total + bytesOf(Object.values(arrays)), 0),
+          flopsPerElement: rule.flopsPerElement,
+        },
+      ),
+    slots: ({ parameters }) =>
+      parameters.flatMap(({ spec, arrays, numbers: values }) => [
+        ...kept.map((array) => arraySlot(`${spec.name}/${array}`, arrays[array]!)),
+        ...numbers.map((number) => numberSlot(`${spec.name}/${number}`, values, number)),
+      ]),
+    report: () => [],
+    ...(evaluation === undefined
+      ? {}
+      : {
+          evaluation: ({ device, parameters }, values) =>
+            parameters.map((parameter, index) =>
+              evaluation({ ...own(parameter), index, value: values[index] ?? undefined }, device),
+            ),
+        }),
+    dispose: ({ parameters }) => disposeArrays(parameters.flatMap(({ arrays }) => Object.values(arrays))),
+  }
+}
+
+function bytesOf(arrays: readonly ParameterArray[]): number {
+  return arrays.reduce((total, array) => total + 4 * lengthOf(array), 0)
+}
