@@ -1,8 +1,8 @@
 import type { Schedule } from '../schedule/schedule.js'
 import { oneOf } from '../schedule/validate.js'
-import { adagrad } from './adagrad.js'
-import { adamw } from './adamw.js'
-import { rmsprop } from './rmsprop.js'
+import { adagrad } from './first-order/adagrad.js'
+import { adamw } from './first-order/adamw.js'
+import { rmsprop } from './first-order/rmsprop.js'
 import type { Rule } from './rule.js'
 
 /**

@@ -1,6 +1,6 @@
-import type { Device } from '../device.js'
-import { checkFields, KronrootError } from '../errors.js'
-import { type CoefficientTable, type OrthogonalizeOptions, orthogonalize } from '../linalg/orthogonalize.js'
+import type { Device } from '../../device.js'
+import { checkFields, KronrootError } from '../../errors.js'
+import { type CoefficientTable, type OrthogonalizeOptions, orthogonalize } from '../../linalg/orthogonalize.js'
 import {
   copyAll,
   disposeArrays,
@@ -9,16 +9,16 @@ import {
   type ParameterArray,
   withViews,
   zeros,
-} from '../precondition/arrays.js'
-import { elements } from '../precondition/plan.js'
-import { FailureLedger, raiseWhereExhausted } from '../precondition/recovery.js'
-import type { Schedule } from '../schedule/schedule.js'
-import { boolean, hyperparameter, numberIn, oneOf, optionError } from '../schedule/validate.js'
-import { Tensor } from '../tensor.js'
-import { countElements } from './describe.js'
-import { updateAll } from './elementwise.js'
-import type { Gradients, ParameterSpec, Rule, RuleContext, RulePlan } from './rule.js'
-import { arraySlot } from './slots.js'
+} from '../../precondition/arrays.js'
+import { elements } from '../../precondition/plan.js'
+import { FailureLedger, raiseWhereExhausted } from '../../precondition/recovery.js'
+import type { Schedule } from '../../schedule/schedule.js'
+import { boolean, hyperparameter, numberIn, oneOf, optionError } from '../../schedule/validate.js'
+import { Tensor } from '../../tensor.js'
+import { countElements } from '../describe.js'
+import { updateAll } from '../elementwise.js'
+import type { Gradients, ParameterSpec, Rule, RuleContext, RulePlan } from '../rule.js'
+import { arraySlot } from '../slots.js'
 
 /** Which factor an orthogonalized matrix of `outputs` x `inputs` gets; see {@link muon}. */
 export type MuonScale = 'spectral' | 'match-rms-adamw' | 'unit-rms' | 'none'

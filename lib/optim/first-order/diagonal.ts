@@ -1,7 +1,7 @@
-import type { Schedule } from '../schedule/schedule.js'
-import { updateAll } from './elementwise.js'
-import { type ParameterwiseState, parameterwise } from './parameterwise.js'
-import type { Rule } from './rule.js'
+import type { Schedule } from '../../schedule/schedule.js'
+import { updateAll } from '../elementwise.js'
+import { type ParameterwiseState, parameterwise } from '../parameterwise.js'
+import type { Rule } from '../rule.js'
 
 /** How a diagonal rule treats its moments; schedules are checked by the rule that names them. */
 export interface DiagonalMoments {

@@ -1,9 +1,9 @@
-import { checkFields } from '../errors.js'
-import type { Schedule } from '../schedule/schedule.js'
-import { boolean, hyperparameter, optionError } from '../schedule/validate.js'
-import { updateAll } from './elementwise.js'
-import { type ParameterwiseState, parameterwise } from './parameterwise.js'
-import type { Rule } from './rule.js'
+import { checkFields } from '../../errors.js'
+import type { Schedule } from '../../schedule/schedule.js'
+import { boolean, hyperparameter, optionError } from '../../schedule/validate.js'
+import { updateAll } from '../elementwise.js'
+import { type ParameterwiseState, parameterwise } from '../parameterwise.js'
+import type { Rule } from '../rule.js'
 
 /** Options of {@link sgd}. */
 export interface SgdOptions {

@@ -1,96 +1,5 @@
-// fp64 models of the rules, written from the formulas and independent of lib/: one parameter at a time, no stacking,
-// no state but plain numbers. A model maps the gradient of one parameter to its direction, step by step.
-import {
-  combine,
-  frobenius,
-  identity,
-  type Matrix,
-  matrix,
-  multiply,
-  polarFactor,
-  spectral,
-  transpose,
-} from './dense64.js'
-
-export type Model = (shape: readonly number[]) => (gradient: ArrayLike<number>) => number[]
-
-const zeros = (gradient: ArrayLike<number>) => new Array<number>(gradient.length).fill(0)
-
-export function sgdModel({ momentum = 0, dampening = 0, nesterov = false } = {}): Model {
-  return () => {
-    let buffer: number[] | undefined
-    return (gradient) => {
-      const g = Array.from(gradient)
-      if (momentum === 0) return g
-      const old = buffer
-      buffer = old === undefined ? g : g.map((value, i) => momentum * old[i]! + (1 - dampening) * value)
-      const now = buffer
-      return nesterov ? g.map((value, i) => value + momentum * now[i]!) : now
-    }
-  }
-}
-
-export interface DiagonalModelOptions {
-  readonly beta1: number
-  /** 'sum': v accumulates. */
-  readonly beta2: number | 'sum'
-  readonly isSecondCorrected: boolean
-  readonly epsilon: number
-}
-
-export function diagonalModel({ beta1, beta2, isSecondCorrected, epsilon }: DiagonalModelOptions): Model {
-  return () => {
-    let t = 0
-    let m: number[] | undefined
-    let v: number[] | undefined
-    return (gradient) => {
-      t++
-      const g = Array.from(gradient)
-      const m0 = m ?? zeros(g)
-      const v0 = v ?? zeros(g)
-      m = g.map((value, i) => beta1 * m0[i]! + (1 - beta1) * value)
-      v = g.map((value, i) => (beta2 === 'sum' ? v0[i]! + value ** 2 : beta2 * v0[i]! + (1 - beta2) * value ** 2))
-      const v1 = v
-      const correction = beta2 !== 'sum' && isSecondCorrected ? 1 - beta2 ** t : 1
-      return m.map((value, i) => value / (1 - beta1 ** t) / (Math.sqrt(v1[i]! / correction) + epsilon))
-    }
-  }
-}
-
-/** Five Newton-Schulz steps with Muon's coefficients, from A / |A|_F. */
-function newtonSchulz(a: Matrix): Matrix {
-  if (a.rows > a.columns) return transpose(newtonSchulz(transpose(a)))
-  let x = combine(1 / frobenius(a.data), a, 0, a)
-  for (let step = 0; step < 5; step++) {
-    const gram = multiply(x, transpose(x))
-    const polynomial = combine(-4.775, gram, 2.0315, multiply(gram, gram))
-    x = combine(3.4445, x, 1, multiply(polynomial, x))
-  }
-  return x
-}
-
-export interface MuonModelOptions {
-  readonly momentum: number
-  readonly nesterov: boolean
-  readonly isExact: boolean
-  /** Rows and columns of the flattened weight. */
-  readonly flatten: (shape: readonly number[]) => readonly [number, number]
-  readonly scale: (rows: number, columns: number) => number
-}
-
-export function muonModel({ momentum, nesterov, isExact, flatten, scale }: MuonModelOptions): Model {
-  return (shape) => {
-    const [rows, columns] = flatten(shape)
-    let m = matrix(rows, columns)
-    return (gradient) => {
-      const g = matrix(rows, columns, gradient)
-      // Heavy ball on purpose: lib/ averages, which must make no difference.
-      m = combine(momentum, m, 1, g)
-      const b = nesterov ? combine(1, g, momentum, m) : m
-      return Array.from((isExact ? polarFactor(b) : newtonSchulz(b)).data, (value) => scale(rows, columns) * value)
-    }
-  }
-}
+import { combine, frobenius, identity, type Matrix, matrix, multiply, spectral, transpose } from '../dense64.js'
+import { type Model, zeros } from './model.js'
 
 export interface ShampooModelOptions {
   readonly beta1: number
@@ -173,8 +82,8 @@ export function shampooModel(options: ShampooModelOptions): Model {
     }))
     const graft = options.graft?.(shape)
     let ball: number[] | undefined
-    return (gradient) => {
-      const grafted = graft?.(gradient)
+    return (gradient, value, context) => {
+      const grafted = graft?.(gradient, value, context)
       const result = zeros(gradient)
       for (const { indices, run } of blocks) {
         const { direction, isStarted } = run(indices.map((index) => gradient[index]!))

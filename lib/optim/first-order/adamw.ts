@@ -1,9 +1,9 @@
-import { checkFields } from '../errors.js'
-import type { Schedule } from '../schedule/schedule.js'
-import { hyperparameter } from '../schedule/validate.js'
+import { checkFields } from '../../errors.js'
+import type { Schedule } from '../../schedule/schedule.js'
+import { hyperparameter } from '../../schedule/validate.js'
+import type { ParameterwiseState } from '../parameterwise.js'
+import type { Rule } from '../rule.js'
 import { diagonalRule, optionalDecay } from './diagonal.js'
-import type { ParameterwiseState } from './parameterwise.js'
-import type { Rule } from './rule.js'
 
 /** Options of {@link adamw}. */
 export interface AdamWOptions {
