@@ -12,5 +12,7 @@ export { Optimizer, type Parameter, type ParameterGroupOptions } from './optimiz
 export { type MuonOptions, type MuonScale, muon } from './orthogonal/muon.js'
 export type { OptimizerOptions, OptimizerPlan, OptimizerReport, OptimizerState } from './parameter-groups.js'
 export type { BucketPlan, Gradients, ParameterSpec, Rule, RuleContext, RulePlan, SolveReport } from './rule.js'
+export { type AsgoOptions, asgo } from './shampoo/asgo.js'
+export { type KlShampooOptions, klShampoo } from './shampoo/kl-shampoo.js'
 export { type ShampooOptions, shampoo } from './shampoo/shampoo.js'
 export type { Slot, StateArray, StateDict } from './slots.js'

@@ -271,7 +271,7 @@ export class Refresher {
         const weight = group.startWeight[run.from + index]!
         return isCorrected && weight !== 1 ? 1 / (1 - weight) : 1
       })
-      if (traceExponent !== 0 && factor.kind === 'full') {
+      if (traceExponent !== 0) {
         traces(statistics).forEach((trace, index) => {
           const scaled = trace * factors[index]!
           if (scaled > 0) factors[index]! *= scaled ** -traceExponent

@@ -118,17 +118,18 @@ function ridges(statistics: Tensor, ridge: Ridge): readonly number[] {
   return norms
 }
 
-/** Trace of every matrix of a stack, in one native call. */
+/** Trace of every matrix of a stack, [count, n, n] or the diagonals [count, n, 1], in one native call. */
 export function traces(statistics: Tensor): readonly number[] {
-  const [count, n] = statistics.shape as [number, number]
-  const eye = new Float32Array(n * n)
-  for (let i = 0; i < n; i++) eye[i * n + i] = 1
+  const [count, n, columns] = statistics.shape as [number, number, number]
+  const size = n * columns
+  const isFull = columns === n
+  const diagonal = Float32Array.from({ length: size }, (_, i) => (!isFull || i % (n + 1) === 0 ? 1 : 0))
   const { device } = statistics
-  using identity = device.tensor(eye, [n * n])
+  using ones = device.tensor(diagonal, [size])
   return withViews((views) => {
     const places = Array.from({ length: count }, (_, block) => ({
-      x: views.of(statistics, block * n * n, n * n),
-      y: identity,
+      x: views.of(statistics, block * size, size),
+      y: ones,
     }))
     return Array.from(reduce(device, 'dot', places))
   })

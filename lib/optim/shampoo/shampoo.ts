@@ -87,7 +87,8 @@ export function shampoo(options: ShampooOptions = {}): Rule<RootState> {
   return rootRule(rootSettings('shampoo', options))
 }
 
-const KEYS: readonly (keyof ShampooOptions)[] = [
+/** Names of all options of {@link shampoo}. */
+export const shampooOptions: readonly (keyof ShampooOptions)[] = [
   'beta1',
   'beta3',
   'beta2',
@@ -109,7 +110,7 @@ const KEYS: readonly (keyof ShampooOptions)[] = [
 
 /** Checked options of Shampoo, under another name for rules that are made of them. */
 export function rootSettings(name: string, options: ShampooOptions, isWhitened = false): RootSettings {
-  checkFields(name, options, KEYS)
+  checkFields(name, options, shampooOptions)
   const beta1 = options.beta1 ?? 0.9
   const beta2 = options.beta2 ?? 1
   const isSum = beta2 === 1

@@ -1,4 +1,4 @@
-import { adamw, shampoo } from '../../../lib/optim/index.js'
+import { adamw, asgo, klShampoo, shampoo } from '../../../lib/optim/index.js'
 import { eigen, type Matrix } from '../dense64.js'
 import { diagonalModel } from '../models/first-order.js'
 import { perParameter } from '../models/model.js'
@@ -62,6 +62,91 @@ export const SHAMPOO: readonly RuleCase[] = [
     shapes: ANY_SHAPES,
     tolerance: 5e-6,
     lr: 0.02,
+    hasSchedule: true,
+  },
+  {
+    name: 'shampoo, diagonal factors of large sides, trace scaling, statistics every 2',
+    make: () =>
+      shampoo({
+        beta2: 0.9,
+        merge: 'none',
+        sides: { largest: 4 },
+        traceScaling: 0.5,
+        exponentOverride: { 1: 0.5, 2: 0.5 },
+        ridge: { absolute: 1e-4 },
+        refresh: { statistics: 2 },
+        graft: 'adam',
+      }),
+    model: () =>
+      perParameter(
+        shampooModel({
+          beta1: 0.9,
+          beta2: 0.9,
+          exponent: 0.5,
+          ridge: () => 1e-4,
+          kind: (shape, dimension) => (shape[dimension]! <= 4 ? 'full' : 'diagonal'),
+          traceExponent: 0.5,
+          statisticsEvery: 2,
+          graft: diagonalModel({ ...adam, epsilon: 1e-10 }),
+        }),
+      ),
+    shapes: [[6, 4], [5], [6, 4], [4, 6], [6, 5], []],
+    tolerance: 2e-5,
+    lr: 0.05,
+    hasSchedule: true,
+  },
+  {
+    name: 'asgo',
+    make: () => asgo({ ridge: { absolute: 1e-4 } }),
+    model: () =>
+      perParameter(
+        shampooModel({
+          beta1: 0.95,
+          beta2: 0.95,
+          exponent: 0.5,
+          ridge: () => 1e-4,
+          kind: (shape, dimension) => (dimension === shape.indexOf(Math.min(...shape)) ? 'full' : 'none'),
+        }),
+      ),
+    shapes: [[6, 4], [5], [6, 4], [4, 6], [5, 5], []],
+    tolerance: 5e-5,
+    lr: 0.05,
+  },
+  {
+    name: 'asgo, diagonal, sum',
+    make: () => asgo({ ridge: { absolute: 1e-4 }, factor: 'diagonal', beta2: 1 }),
+    model: () =>
+      perParameter(
+        shampooModel({
+          beta1: 0.95,
+          beta2: 1,
+          exponent: 0.5,
+          ridge: () => 1e-4,
+          kind: (shape, dimension) => (dimension === shape.indexOf(Math.min(...shape)) ? 'diagonal' : 'none'),
+        }),
+      ),
+    shapes: [[6, 4], [5], [6, 4], [4, 6], [5, 5], []],
+    tolerance: 5e-5,
+    lr: 1.5,
+  },
+  {
+    name: 'klShampoo',
+    make: () => klShampoo({ merge: 'none', ridge: { absolute: 1e-4 }, refresh: { every: 2, start: 1 } }),
+    model: () =>
+      perParameter(
+        shampooModel({
+          beta1: 0.9,
+          beta2: 0.95,
+          exponent: 0.5,
+          ridge: () => 1e-4,
+          every: 2,
+          start: 1,
+          isWhitened: true,
+        }),
+      ),
+    shapes: ANY_SHAPES,
+    tolerance: 2e-4,
+    lr: 0.05,
     hasSchedule: true,
   },
 ]
