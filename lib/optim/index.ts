@@ -14,5 +14,7 @@ export type { OptimizerOptions, OptimizerPlan, OptimizerReport, OptimizerState }
 export type { BucketPlan, Gradients, ParameterSpec, Rule, RuleContext, RulePlan, SolveReport } from './rule.js'
 export { type AsgoOptions, asgo } from './shampoo/asgo.js'
 export { type KlShampooOptions, klShampoo } from './shampoo/kl-shampoo.js'
+export { type KlSoapOptions, klSoap } from './shampoo/kl-soap.js'
 export { type ShampooOptions, shampoo } from './shampoo/shampoo.js'
+export { type SoapOptions, soap } from './shampoo/soap.js'
 export type { Slot, StateArray, StateDict } from './slots.js'

@@ -2,7 +2,7 @@ import type { Device } from '../device.js'
 import type { Report } from '../linalg/report.js'
 import type { Tensor } from '../tensor.js'
 import { allOrNothing, copyAll, held, type Run, runsOf, withViews } from './arrays.js'
-import { activeFactors, type BucketFactors, type Factor } from './factors.js'
+import { activeFactors, type BucketFactors, type Factor, isStarted } from './factors.js'
 import { raiseWhereExhausted } from './recovery.js'
 import type { RefreshTiming } from './refresh.js'
 import { traces } from './roots.js'
@@ -27,6 +27,8 @@ export interface RefresherOptions {
   readonly solver: Solver
   readonly scaling: StatisticScaling
   readonly transport?: Transport
+  /** Whether a block is due as soon as it has its first gradient, whatever the period. Default false. */
+  readonly isEager?: boolean
 }
 
 /** A solve off the JavaScript thread. */
@@ -119,7 +121,8 @@ export class Refresher {
   }
 
   #markDue(step: number): void {
-    const { timing } = this.#options
+    const { timing, isEager = false } = this.#options
+    if (isEager) for (const group of this.#groups) markUnstarted(group)
     if (!timing.isStaggered) {
       if (timing.isDue(step)) for (const group of this.#groups) group.due.fill(1)
       return
@@ -322,6 +325,11 @@ function turnsOf(groups: readonly BucketFactors[]): readonly Float64Array[] {
       return turn
     }),
   )
+}
+
+/** Marks the blocks that have had no answer yet. */
+function markUnstarted(group: BucketFactors): void {
+  for (let block = 0; block < group.due.length; block++) if (!isStarted(group, block)) group.due[block] = 1
 }
 
 /** Whether a turn comes in (from, to], which may reach into the next round. */

@@ -4,7 +4,6 @@ import { matmul } from '../linalg/matmul.js'
 import { reduce } from '../linalg/reduce.js'
 import type { Tensor } from '../tensor.js'
 import { type ParameterArray, type Run, runsOf, type Views, withViews } from './arrays.js'
-import { stackBlocks } from './blocks.js'
 import type { BucketFactors, Factor } from './factors.js'
 import { rotateModes } from './unfold.js'
 
@@ -20,21 +19,21 @@ export type StatisticSource = (dimension: number) => { readonly x: Tensor | Floa
  * of which diagonal factors keep the diagonal, for all blocks and, where the order is at most 2, one native call a dimension.
  * Blocks whose parameter has no gradient in this step (null) keep their statistics to the bit.
  *
- * @param weight of the new term. Default 1 - beta, or 1 for a sum.
- * @param source what G is replaced by, dimension by dimension: whitened gradients. Called when the gradients are stacked.
+ * The gradients must have been stacked (stackBlocks).
+ *
+ * @param source what G is replaced by, dimension by dimension: whitened gradients.
  */
 export function accumulateStatistics(
   group: BucketFactors,
   gradients: readonly (ParameterArray | null)[],
   beta: number,
-  weight = beta === 1 ? 1 : 1 - beta,
   source?: StatisticSource,
 ): void {
   const { blocks } = group.bucket
   const runs = runsOf(blocks.length, (block) => gradients[blocks[block]!.parameter] !== null)
   if (runs.length === 0) return
-  stackBlocks(group, gradients)
   noteSeen(group)
+  const weight = beta === 1 ? 1 : 1 - beta
   if (group.input !== undefined) addMatrices(group, runs, { alpha: weight, beta }, source)
   else addTensors(group, runs, { alpha: weight, beta }, source)
   if (beta === 1) return

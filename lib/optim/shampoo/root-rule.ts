@@ -95,8 +95,9 @@ function update(settings: RootSettings, state: RootState, gradients: Gradients, 
 function accumulate(settings: RootSettings, state: RootState, usable: Gradients, step: number): void {
   const beta = settings.beta2(step)
   for (const group of state.groups) {
-    const source = settings.isWhitened ? whitened(group) : undefined
-    accumulateStatistics(group, usable, beta, undefined, source)
+    if (group.bucket.blocks.every(({ parameter }) => usable[parameter] === null)) continue
+    stackBlocks(group, usable)
+    accumulateStatistics(group, usable, beta, settings.isWhitened ? whitened(group) : undefined)
   }
 }
 

@@ -142,7 +142,8 @@ export function rootSettings(name: string, options: ShampooOptions, isWhitened =
   }
 }
 
-function checkMerge(owner: string, merge: Partial<Merge> | 'none', blockSize: number): Merge | undefined {
+/** Checked merging of small dimensions. */
+export function checkMerge(owner: string, merge: Partial<Merge> | 'none', blockSize: number): Merge | undefined {
   if (merge === 'none') return undefined
   if (typeof merge !== 'object') throw optionError(owner, 'merge', merge, `'none' or { threshold, target }`)
   checkFields(`${owner}: merge`, merge, ['threshold', 'target'])

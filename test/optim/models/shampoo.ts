@@ -23,7 +23,7 @@ export interface ShampooModelOptions {
 }
 
 /** Unfolding along a dimension, by indices: row = index of the dimension, column = everything else. */
-function unfold(shape: readonly number[], tensor: ArrayLike<number>, dimension: number): Matrix {
+export function unfold(shape: readonly number[], tensor: ArrayLike<number>, dimension: number): Matrix {
   const size = shape[dimension]!
   const inner = shape.slice(dimension + 1).reduce((product, length) => product * length, 1)
   const result = matrix(size, tensor.length / size)
@@ -35,7 +35,7 @@ function unfold(shape: readonly number[], tensor: ArrayLike<number>, dimension: 
   return result
 }
 
-function refold(shape: readonly number[], unfolded: Matrix, dimension: number): number[] {
+export function refold(shape: readonly number[], unfolded: Matrix, dimension: number): number[] {
   const size = shape[dimension]!
   const inner = shape.slice(dimension + 1).reduce((product, length) => product * length, 1)
   return Array.from({ length: unfolded.data.length }, (_, index) => {

@@ -13,6 +13,8 @@ export interface RuleCase {
   readonly tolerance: number
   /** Learning rate with which the rule solves the conformance problems. */
   readonly lr: number
+  /** The first step that moves parameters. Default 1. */
+  readonly firstMove?: number
   /** Whether the count of the optimizer matters, not only that of the parameter: refresh schedules. */
   readonly hasSchedule?: boolean
   /** Whether the direction of a parameter depends on the others of its group. */
