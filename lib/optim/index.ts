@@ -13,8 +13,13 @@ export { type MuonOptions, type MuonScale, muon } from './orthogonal/muon.js'
 export type { OptimizerOptions, OptimizerPlan, OptimizerReport, OptimizerState } from './parameter-groups.js'
 export type { BucketPlan, Gradients, ParameterSpec, Rule, RuleContext, RulePlan, SolveReport } from './rule.js'
 export { type AsgoOptions, asgo } from './shampoo/asgo.js'
+export {
+  type EigenvalueCorrectedOptions,
+  eigenvalueCorrectedShampoo,
+} from './shampoo/eigenvalue-corrected.js'
 export { type KlShampooOptions, klShampoo } from './shampoo/kl-shampoo.js'
 export { type KlSoapOptions, klSoap } from './shampoo/kl-soap.js'
 export { type ShampooOptions, shampoo } from './shampoo/shampoo.js'
 export { type SoapOptions, soap } from './shampoo/soap.js'
+export { type SplusOptions, splus } from './shampoo/splus.js'
 export type { Slot, StateArray, StateDict } from './slots.js'
