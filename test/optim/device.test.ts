@@ -3,14 +3,20 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Device, KronrootError, open } from '../../lib/index.js'
 import {
+  adafactor,
   adamw,
+  diffgrad,
+  dog,
+  lamb,
   muon,
   Optimizer,
   type OptimizerState,
+  optAmsgrad,
   type Parameter,
   type Rule,
   sgd,
   shampoo,
+  swats,
 } from '../../lib/optim/index.js'
 import type { ParameterArray } from '../../lib/precondition/arrays.js'
 import { Tensor } from '../../lib/tensor.js'
@@ -35,6 +41,12 @@ afterAll(() => {
 const rules: Record<string, () => Rule> = {
   adamw: () => adamw(),
   'sgd with Nesterov momentum': () => sgd({ momentum: 0.9, nesterov: true }),
+  diffgrad: () => diffgrad(),
+  optAmsgrad: () => optAmsgrad({ history: 3 }),
+  'swats, switching early': () => swats({ tolerance: 0.02 }),
+  lamb: () => lamb(),
+  dog: () => dog({ initial: 0.01 }),
+  'adafactor with momentum': () => adafactor({ beta1: 0.9 }),
   muon: () => muon(),
   'muon without Nesterov': () => muon({ nesterov: false, scale: 'match-rms-adamw' }),
   // Blocks of 4 x 4 and less, matrices as one block, and a tensor of order 3.
