@@ -16,9 +16,9 @@ export interface AccumulateOptions {
  * The rule is in the state of one that got the large batch at once: moments, Kronecker factors and their refreshes count
  * steps of `every` micro-batches (step n of the rule is call n `every`). A second moment or factor is that of the mean
  * gradient, signal + noise / (every b) for micro-batches of b examples, not the mean of those of the micro-batches, signal +
- * noise / b: what a rule built on gradients of batches expects. Where a run with b examples a step is to be kept in its
- * statistics, rescale their decays to the same half-life in samples, and absolute ridges and epsilons, with `batchScaling`
- * and `decayForBatch` of kronroot/schedule.
+ * noise / b: what a rule built on gradients of batches expects. Where the numbers were tuned
+ * for steps of b examples, keep the half-life of the statistics in samples with `decayForBatch`, and scale the learning rate
+ * and epsilon with `squareRootScaling` (both of kronroot/schedule); relative ridges need nothing.
  *
  * Learning rates and other options of the group are schedules of the calls: lr: (call) => schedule(Math.ceil(call / every)).
  * A parameter without gradient in some of the micro-batches is averaged over the others; in the last, it waits for the next
