@@ -1,4 +1,14 @@
 export {
+  type EmaOptions,
+  ema,
+  type PolynomialAverageOptions,
+  polynomialAverage,
+  type SwaOptions,
+  swa,
+  type TailAverageOptions,
+  tailAverage,
+} from './averaging.js'
+export {
   type AdaptiveNumbers,
   type BatchChange,
   decayForBatch,
