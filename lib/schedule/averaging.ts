@@ -88,7 +88,7 @@ export interface PolynomialAverageOptions {
 /**
  * Polynomial averaging: w_t = (1 + gamma) / (t + gamma), so that step t weighs about t^gamma. Needs no horizon.
  *
- * Source: Shamir and Zhang, arXiv 1212.1824, section 4; Ivgi, Hinder and Carmon, DoG, arXiv 2302.12022.
+ * Source: Shamir and Zhang, arXiv 1212.1824; Ivgi, Hinder and Carmon, DoG, arXiv 2302.12022.
  */
 export function polynomialAverage(options: PolynomialAverageOptions = {}): (t: number) => number {
   checkFields('polynomialAverage', options, ['gamma'])

@@ -44,7 +44,7 @@ export interface AdaptiveNumbers {
  *
  * What is left out of the numbers is left out of the answer. Throws ERR_OPTION where a beta would become negative.
  *
- * Source: Malladi et al., On the SDEs and Scaling Rules for Adaptive Gradient Algorithms, arXiv 2205.10287, definition 5.2.
+ * Source: Malladi et al., On the SDEs and Scaling Rules for Adaptive Gradient Algorithms, arXiv 2205.10287.
  */
 export function squareRootScaling<Numbers extends AdaptiveNumbers>(numbers: Numbers, change: BatchChange): Numbers {
   const owner = 'squareRootScaling'
@@ -71,7 +71,7 @@ export function squareRootScaling<Numbers extends AdaptiveNumbers>(numbers: Numb
 /**
  * Examples (tokens) after which a gradient weighs half in an average of decay beta: B log(1/2) / log(beta).
  *
- * Source: Marek et al., Small Batch Size Training for Language Models, arXiv 2507.07101, section 3.
+ * Source: Marek et al., Small Batch Size Training for Language Models, arXiv 2507.07101.
  */
 export function halfLife(beta: number, batch: number): number {
   const decay = numberIn('halfLife', 'beta', beta, { above: 0, below: 1 })

@@ -35,7 +35,7 @@ export interface ExponentialWarmupOptions {
 /**
  * Approaches the peak exponentially: s(t) = peak (1 - exp(-t / tau)).
  *
- * Source: Ma and Yarats, On the adequacy of untuned warmup for adaptive optimization, arXiv 1910.04209, section 5 (the
+ * Source: Ma and Yarats, On the adequacy of untuned warmup for adaptive optimization, arXiv 1910.04209 (the
  * linear warm-up as good as this one takes 2 / (1 - beta2) steps).
  */
 export function exponentialWarmup(options: ExponentialWarmupOptions): (step: number) => number {

@@ -27,8 +27,8 @@ export interface WsdOptions extends LinearDecayOptions {
  *
  * and the last value from there on. A run can go on from before the decay: no step of the plateau depends on the end.
  *
- * Source: Hu et al., MiniCPM, arXiv 2404.06395, section 4.2 (WSD, exponential); Haegele et al., Scaling Laws and
- * Compute-Optimal Training Beyond Fixed Training Durations, arXiv 2405.18392, equation 1 (1 - sqrt).
+ * Source: Hu et al., MiniCPM, arXiv 2404.06395 (WSD, exponential); Haegele et al., Scaling Laws and
+ * Compute-Optimal Training Beyond Fixed Training Durations, arXiv 2405.18392 (1 - sqrt).
  */
 export function wsd(options: WsdOptions): (step: number) => number {
   const owner = 'wsd'

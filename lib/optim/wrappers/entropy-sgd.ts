@@ -41,7 +41,7 @@ type EntropyStep = WrapperStep<'point' | 'average' | 'gradient' | 'noise', 'step
  * its steps, which is all that is saved. With SGD choose a learning rate of about 1 / gamma. A parameter whose gradient is
  * exactly zero rests. Cost: L - 1 gradients, and normal numbers from JavaScript.
  *
- * Source: Chaudhari et al., Entropy-SGD, arXiv 1611.01838, algorithm 1; defaults: section 5 and appendix A.
+ * Source: Chaudhari et al., Entropy-SGD, arXiv 1611.01838, algorithm 1.
  */
 export function entropySgd(rule: Rule, options: EntropySgdOptions): Rule<WrapperState> {
   const owner = 'entropySgd'

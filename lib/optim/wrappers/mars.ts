@@ -35,7 +35,8 @@ type MarsStep = WrapperStep<'before' | 'gradient' | 'corrected', 'seen'>
  * wrappers that change gradients (`mars(vrgd(...))`, not `vrgd(mars(...))`). State: 1 fp32 number an element, previous values or gradients. The paper's
  * rules: `mars(adamw({ beta1: 0.95, beta2: 0.99 }))`, and `mars(muon({ nesterov: false }))` for its MARS-Shampoo.
  *
- * Source: Yuan et al., MARS: Unleashing the Power of Variance Reduction, arXiv 2411.10438, equations 3.1, 3.2, algorithm 2.
+ * Source: Yuan et al., MARS: Unleashing the Power of Variance Reduction, arXiv 2411.10438; the norm
+ * of the clip is that of a parameter, as in its code.
  */
 export function mars(rule: Rule, options: MarsOptions = {}): Rule<WrapperState> {
   const owner = 'mars'

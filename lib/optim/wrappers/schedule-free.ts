@@ -22,7 +22,7 @@ export interface ScheduleFreeOptions {
  * momentum, so the rule should have none: `scheduleFree(adamw({ beta1: 0 }))`. At beta 0 it is Polyak averaging, at 1
  * primal averaging. State: 1 fp32 number an element.
  *
- * Source: Defazio et al., The Road Less Scheduled, arXiv 2405.15682, equations 3 to 5 and 11.
+ * Source: Defazio et al., The Road Less Scheduled, arXiv 2405.15682, equations 3 to 5.
  */
 export function scheduleFree(rule: Rule, options: ScheduleFreeOptions = {}): Rule<WrapperState> {
   const owner = 'scheduleFree'

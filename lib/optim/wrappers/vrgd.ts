@@ -26,8 +26,7 @@ export interface VrgdOptions {
  * Elements without any variance count as all signal: scale 1, and not in the mean. No state. The scales are computed in
  * JavaScript, where the callback's numbers are.
  *
- * Source: Zhao et al., Accelerating Large Batch Training via Gradient Signal to Noise Ratio, arXiv 2309.13681, equations 8
- * to 10.
+ * Source: Jiang et al., Accelerating Large Batch Training via Gradient Signal to Noise Ratio, arXiv 2309.13681.
  */
 export function vrgd(rule: Rule, options: VrgdOptions): Rule<WrapperState> {
   const owner = 'vrgd'

@@ -19,7 +19,7 @@ export interface XgradOptions {
  * The parameters hold the predicted weights W, so that a step costs no second gradient; evaluation takes the true ones.
  * What is kept is the distance W - V, 1 fp32 number an element. A step with learning rate 0 predicts nothing new.
  *
- * Source: Guan et al., XGrad: Boosting Gradient-Based Optimizers With Weight Prediction, arXiv 2305.18240, section 3.
+ * Source: Guan et al., XGrad: Boosting Gradient-Based Optimizers With Weight Prediction, arXiv 2305.18240.
  */
 export function xgrad(rule: Rule, options: XgradOptions = {}): Rule<WrapperState> {
   const owner = 'xgrad'
