@@ -55,6 +55,10 @@ export interface RulePlan {
 export interface SolveReport extends SolveSummary {
   /** For example `128x64 dimension 0`. */
   readonly factor: string
+  /** The earliest step whose statistics are behind a root or basis in use, 0 where one has none yet; steps - oldest is stale. */
+  readonly oldest?: number
+  /** Matrices that are being solved off the JavaScript thread. */
+  readonly pending?: number
 }
 
 /**

@@ -170,7 +170,7 @@ export const WRAPPERS: readonly RuleCase[] = [
     tolerance: 1e-5,
     lr: 0.1,
     hasSchedule: true,
-    microBatches: 2,
+    firstMove: 2,
   },
   {
     name: 'lookahead(mars(muon))',

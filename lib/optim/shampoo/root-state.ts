@@ -7,22 +7,31 @@ import type { GraftScope } from '../../precondition/graft-norms.js'
 import type { Merge } from '../../precondition/merge.js'
 import { elements, type Plan } from '../../precondition/plan.js'
 import type { RefreshTiming } from '../../precondition/refresh.js'
+import type { Refresher, StatisticScaling } from '../../precondition/refresher.js'
 import type { ridgeAt } from '../../precondition/ridge.js'
 import type { RootOptions } from '../../precondition/roots.js'
+import type { Sides } from '../../precondition/sides.js'
 import { countElements } from '../describe.js'
 import type { FilterState, GradientFilter } from '../filter.js'
 import type { Graft } from '../graft.js'
 import type { HeavyBall, HeavyBallState } from '../heavy-ball.js'
-import type { BucketPlan, RulePlan, SolveReport } from '../rule.js'
-import { arraySlot, blockSlot, renamedSlot, type Slot } from '../slots.js'
+import type { BucketPlan, RulePlan } from '../rule.js'
+import { renamedSlot, type Slot } from '../slots.js'
+import { factorSlots } from './factor-slots.js'
 
-/** Checked options of Shampoo. */
-export interface ShampooSettings {
+/** Checked options of a rule that preconditions with roots. */
+export interface RootSettings {
+  readonly name: string
+  /** Whether the statistic of a dimension is that of the gradient whitened along the others (KL-Shampoo). */
+  readonly isWhitened: boolean
   readonly beta2: (step: number) => number
   readonly isSum: boolean
-  readonly isCorrected: boolean
+  readonly scaling: StatisticScaling
   readonly blockSize: number
   readonly merge: Merge | undefined
+  readonly sides: Sides
+  /** How many dimensions of a block the exponent is shared among. */
+  sharers(shape: readonly number[]): number
   readonly exponents: ExponentOverride
   readonly ridge: ReturnType<typeof ridgeAt>
   readonly root: RootOptions
@@ -34,11 +43,12 @@ export interface ShampooSettings {
   readonly toleratedFailures: number
 }
 
-/** State of Shampoo. */
-export interface ShampooState {
+/** Its state. */
+export interface RootState {
   readonly device: Device
   readonly plan: Plan
   readonly groups: readonly BucketFactors[]
+  readonly refresher: Refresher
   /** Directions, one a parameter. */
   readonly directions: readonly ParameterArray[]
   readonly filter: FilterState
@@ -47,10 +57,10 @@ export interface ShampooState {
 }
 
 /** Everything a bit-exact continuation needs, by parameter, block and dimension. */
-export function shampooSlots(state: ShampooState, settings: ShampooSettings): readonly Slot[] {
+export function rootSlots(state: RootState, settings: RootSettings): readonly Slot[] {
   return [
     ...settings.filter.slots(state.filter),
-    ...state.groups.flatMap((group) => factorSlots(group, state.plan, settings)),
+    ...factorSlots(state, 'root', { isSum: settings.isSum, isStaggered: settings.timing.isStaggered }),
     ...(settings.graft?.rule?.slots(state.graft) ?? []).map((slot) => renamedSlot(slot, graftKey)),
     ...(state.heavyBall === undefined ? [] : (settings.heavyBall?.slots(state.heavyBall) ?? [])),
   ]
@@ -60,33 +70,6 @@ export function shampooSlots(state: ShampooState, settings: ShampooSettings): re
 function graftKey(key: string): string {
   const end = key.lastIndexOf('/') + 1
   return `${key.slice(0, end)}graft.${key.slice(end)}`
-}
-
-function factorSlots(group: BucketFactors, plan: Plan, settings: ShampooSettings): readonly Slot[] {
-  const prefixes = group.bucket.blocks.map((block) => `${plan.parameters[block.parameter]!.name}/block${block.index}`)
-  const perBlock = prefixes.flatMap((prefix, block) => [
-    arraySlot(`${prefix}.seen`, group.seen, block, 1),
-    ...(settings.isSum ? [] : [arraySlot(`${prefix}.startWeight`, group.startWeight, block, 1)]),
-  ])
-  const perFactor = activeFactors(group).flatMap(({ dimension, statistic, root, ledger }) => {
-    const keys = (field: string) => prefixes.map((prefix) => `${prefix}.${field}${dimension}`)
-    return [
-      blockSlot(statistic, keys('statistic')),
-      blockSlot(root, keys('root')),
-      ...keys('failures').map((key, block) => arraySlot(key, ledger.consecutive, block, 1)),
-    ]
-  })
-  return [...perBlock, ...perFactor]
-}
-
-/** Health of the solves, one entry a bucket and dimension. */
-export function reportShampoo(state: ShampooState): readonly SolveReport[] {
-  return state.groups.flatMap((group) =>
-    activeFactors(group).map(({ dimension, ledger }) => ({
-      factor: `${group.bucket.shape.join('x')} dimension ${dimension}`,
-      ...ledger.summary(),
-    })),
-  )
 }
 
 /**
@@ -106,8 +89,8 @@ const ROOT_COST: Record<RootMethod, number> = {
   'partial-fractions': 4,
 }
 
-/** What Shampoo holds and does. */
-export function describeShampoo(state: ShampooState, settings: ShampooSettings): RulePlan {
+/** What it holds and does. */
+export function describeRoots(state: RootState, settings: RootSettings): RulePlan {
   const specs = state.plan.parameters
   const total = countElements(specs)
   const graft = settings.graft?.rule?.describe(state.graft)
@@ -115,7 +98,7 @@ export function describeShampoo(state: ShampooState, settings: ShampooSettings):
   const sum = (pick: (cost: BucketCost) => number) => buckets.reduce((partial, cost) => partial + pick(cost), 0)
   const arrays = 1 + (state.filter.parameters.length > 0 ? 2 : 0) + (state.heavyBall === undefined ? 0 : 1)
   return {
-    rule: graft === undefined ? 'shampoo' : `shampoo (graft ${graft.rule})`,
+    rule: graft === undefined ? settings.name : `${settings.name} (graft ${graft.rule})`,
     parameters: specs.length,
     elements: total,
     buckets: buckets.map(({ plan }) => plan),
@@ -136,30 +119,40 @@ interface BucketCost {
   readonly callsPerRefresh: number
 }
 
-function bucketCost(group: BucketFactors, settings: ShampooSettings): BucketCost {
+function bucketCost(group: BucketFactors, settings: RootSettings): BucketCost {
   const { bucket } = group
   const factors = activeFactors(group)
+  const full = factors.filter(({ kind }) => kind === 'full')
+  const diagonal = factors.length - full.length
   const blocks = bucket.blocks.length
-  const sum = (pick: (size: number) => number) => factors.reduce((partial, { size }) => partial + pick(size), 0)
+  const sum = (pick: (size: number) => number) => full.reduce((partial, { size }) => partial + pick(size), 0)
   const isMatrix = group.input !== undefined
-  const applyCalls = factors.length === 0 ? 0 : 1
+  const applyCalls = (full.length > 0 ? 1 : 0) + (diagonal > 0 ? 1 : 0)
+  // A diagonal takes squares and their sums. Whitening applies the roots of the other dimensions for each of them.
+  const statisticsCalls = full.length + 2 * diagonal
+  const whiteningCalls = settings.isWhitened && factors.length > 1 ? factors.length : 0
   const inFlight = (isMatrix ? 3 : 1) * blocks * elements(bucket.shape)
   return {
-    plan: { shape: bucket.shape, blocks, kernels: kernelNames(factors.length, isMatrix, settings) },
-    bytes: 4 * (inFlight + 2 * blocks * sum((n) => n * n)),
+    plan: { shape: bucket.shape, blocks, kernels: kernelNames(full.length, diagonal, isMatrix, settings) },
+    bytes: 4 * (inFlight + 2 * blocks * (sum((n) => n * n) + diagonalElements(group))),
     // Gram matrix of an unfolding n x (size / n): n size, by symmetry. Mode product: 2 n size.
-    flopsPerStep: blocks * sum((n) => 3 * n * bucket.size),
+    flopsPerStep: blocks * sum((n) => (settings.isWhitened ? 5 : 3) * n * bucket.size),
     flopsPerRefresh: blocks * sum((n) => ROOT_COST[settings.root.method ?? 'auto'] * n ** 3),
-    callsPerStep: factors.length + applyCalls,
-    callsPerRefresh: factors.length,
+    callsPerStep: statisticsCalls + whiteningCalls + applyCalls,
+    callsPerRefresh: full.length,
   }
 }
 
-function kernelNames(factors: number, isMatrix: boolean, settings: ShampooSettings): readonly string[] {
-  if (factors === 0) return []
+function diagonalElements(group: BucketFactors): number {
+  return activeFactors(group).reduce((sum, { kind, size }) => sum + (kind === 'diagonal' ? size : 0), 0)
+}
+
+function kernelNames(full: number, diagonal: number, isMatrix: boolean, settings: RootSettings): readonly string[] {
   return [
-    `gram x ${factors}`,
-    `inverseRoot (${settings.root.method ?? 'auto'}) x ${factors}`,
-    isMatrix ? 'kronApply' : 'modeProduct',
+    ...(full > 0 ? [`gram x ${full}`] : []),
+    ...(diagonal > 0 ? [`kronSquares x ${diagonal}`, `matmul x ${diagonal}`] : []),
+    ...(full > 0 ? [`inverseRoot (${settings.root.method ?? 'auto'}) x ${full}`] : []),
+    ...(full > 0 ? [isMatrix ? 'kronApply' : 'modeProduct'] : []),
+    ...(diagonal > 0 ? ['kronSolve'] : []),
   ]
 }
