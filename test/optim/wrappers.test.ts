@@ -16,6 +16,7 @@ import {
   scheduleFree,
   sgd,
   shampoo,
+  soap,
   vrgd,
   xgrad,
 } from '../../lib/optim/index.js'
@@ -58,6 +59,7 @@ const RULES: Readonly<Record<string, { readonly make: () => Rule; readonly lr: n
   adamw: { make: () => adamw(), lr: 0.05 },
   muon: { make: () => muon(), lr: 0.05 },
   shampoo: { make: () => shampoo({ merge: 'none', graft: 'adam', refresh: { every: 4 } }), lr: 0.05 },
+  soap: { make: () => soap({ refresh: { every: 4 } }), lr: 0.05 },
 }
 
 interface Setting {
