@@ -19,6 +19,8 @@ export interface RuleContext {
   readonly lr: number
   /** What the driver takes off the parameters besides, times their values: W <- W - lr D - shrinkage W. Default 0. */
   readonly shrinkage?: number
+  /** Rate of the term l2 W that the gradients hold already, for rules that ask for gradients elsewhere. Default 0. */
+  readonly l2?: number
   /** Values of the parameters before the step, for rules that look at them. Not to be changed. */
   readonly parameters?: readonly ParameterArray[]
   readonly clock: PhaseClock

@@ -30,7 +30,9 @@ function parameters(shapes: RuleCase['shapes'], seed = 3): Parameter[] {
 
 describe.each(RULES)('$name', (rule) => {
   const { model, shapes, tolerance, lr, hasSchedule = false, isCoupled = false, firstMove = 1 } = rule
-  const oracle = quadraticOracle((parameter, index) => 0.3 * (parameter + 1) - 0.1 * index)
+  const { decayShare = 1, asksForGradients = false } = rule
+  const target = (parameter: number, index: number) => 0.3 * (parameter + 1) - 0.1 * index
+  const oracle = quadraticOracle(target)
   const make = (problem: Oracle = oracle) => rule.make(problem)
   const run = (use: (optimizer: Optimizer, params: Parameter[]) => void, weightDecay = 0) => {
     const params = parameters(shapes)
@@ -152,7 +154,8 @@ describe.each(RULES)('$name', (rule) => {
     })
     shapes.forEach((_, index) => {
       const params = [parameters(shapes)[index]!]
-      const optimizer = new Optimizer(device, [{ params, rule: make(), lr }])
+      const own = quadraticOracle((_, element) => target(index, element))
+      const optimizer = new Optimizer(device, [{ params, rule: make(own), lr }])
       for (const list of gradients) optimizer.step([list[index]!])
       optimizer.dispose()
       // To rounding: how many matrices a call holds may choose the path they take (native/core/crossovers.inc).
@@ -242,9 +245,10 @@ describe.each(RULES)('$name', (rule) => {
       options: { weightDecayMode?: WeightDecayMode; peakLr?: number },
       weightDecay: number,
       lists: Float32Array[][],
+      problem = oracle,
     ) => {
       const params = parameters(shapes)
-      const optimizer = new Optimizer(device, [{ params, rule: make(), lr, weightDecay, ...options }])
+      const optimizer = new Optimizer(device, [{ params, rule: make(problem), lr, weightDecay, ...options }])
       for (const list of lists) optimizer.step(list)
       optimizer.dispose()
       return params.map(({ value }) => value)
@@ -261,7 +265,7 @@ describe.each(RULES)('$name', (rule) => {
       const decayed = after({ weightDecayMode: mode, ...options }, wd, gradients)
       decayed.forEach((value, p) => {
         if (!isFirstMove(p)) return
-        const expected = plain[p]!.map((w, i) => w - shrinkage * start[p]![i]!)
+        const expected = plain[p]!.map((w, i) => w - decayShare * shrinkage * start[p]![i]!)
         expect(relativeError(value, expected), mode).toBeLessThan(1e-5)
       })
     }
@@ -269,7 +273,11 @@ describe.each(RULES)('$name', (rule) => {
       list.map((gradient, p) => gradient.map((g, i) => Math.fround(g + wd * start[p]![i]!))),
     )
     const l2 = after({ weightDecayMode: 'l2' }, wd, gradients)
-    after({}, 0, regularized).forEach((value, p) => {
+    const problem: Oracle = {
+      ...oracle,
+      gradient: (values) => oracle.gradient(values).map((g, p) => g.map((value, i) => value + wd * values[p]![i]!)),
+    }
+    after({}, 0, regularized, asksForGradients ? problem : oracle).forEach((value, p) => {
       if (!isFirstMove(p)) return
       expect(relativeError(l2[p]!, value), 'l2').toBeLessThan(1e-4)
     })

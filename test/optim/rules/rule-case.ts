@@ -19,6 +19,10 @@ export interface RuleCase {
   readonly hasSchedule?: boolean
   /** Whether the direction of a parameter depends on the others of its group. */
   readonly isCoupled?: boolean
+  /** Part of the weight decay that the first step shows, for rules that average or extrapolate. Default 1. */
+  readonly decayShare?: number
+  /** Whether gradients from callbacks enter the direction; then an L2 term must enter them, too. */
+  readonly asksForGradients?: boolean
 }
 
 /** Different orders; equal shapes, so that stacking is at work; a scalar. */
