@@ -1,3 +1,89 @@
-import type { RuleCase } from './rule-case.js'
+import { egn, type HessianVector, lbfgs, newtonCg, saddleFreeNewton } from '../../../lib/optim/index.js'
+import { split } from '../models/second-order/flat.js'
+import { gaussNewtonModel, hessianResiduals, leastSquaresResiduals } from '../models/second-order/gauss-newton.js'
+import { lbfgsModel } from '../models/second-order/lbfgs.js'
+import { newtonModel, saddleFreeModel } from '../models/second-order/newton.js'
+import { asArrays, type Oracle } from '../oracle.js'
+import { ANY_SHAPES, type RuleCase } from './rule-case.js'
 
-export const SECOND_ORDER: readonly RuleCase[] = []
+const sizes = ANY_SHAPES.map((shape) => ({ length: shape.reduce((product, dimension) => product * dimension, 1) }))
+
+/** Few elements: rules that hold matrices over all of them. */
+const SMALL: RuleCase['shapes'] = [[3, 2], [4], [3, 2], [], [2, 2, 2]]
+
+const hessianVector =
+  (oracle: Oracle): HessianVector =>
+  (vectors, values) =>
+    asArrays(oracle.hessianVector(vectors, values))
+
+export const SECOND_ORDER: readonly RuleCase[] = [
+  {
+    name: 'lbfgs',
+    make: () => lbfgs(),
+    model: () => lbfgsModel({ history: 10 }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-4,
+    lr: 0.5,
+    isCoupled: true,
+  },
+  {
+    name: 'lbfgs, damped, short history, Armijo search',
+    make: ({ loss, gradient }) =>
+      lbfgs({
+        history: 3,
+        damping: 0.2,
+        lineSearch: { kind: 'armijo', trials: 6 },
+        lossAndGradientAt: (values) => ({ loss: loss(values), gradient: asArrays(gradient(values)) }),
+      }),
+    model: ({ loss }) => lbfgsModel({ history: 3, damping: 0.2, loss: (values) => loss(split(values, sizes)) }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-4,
+    lr: 1,
+    isCoupled: true,
+  },
+  {
+    name: 'newtonCg, solved to the end',
+    make: (oracle) =>
+      newtonCg({ hessianVector: hessianVector(oracle), damping: 0.1, iterations: 200, tolerance: 1e-6 }),
+    model: (oracle) => newtonModel({ hessianVector: oracle.hessianVector, damping: 0.1 }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-4,
+    lr: 0.5,
+    isCoupled: true,
+  },
+  {
+    name: 'saddleFreeNewton, the whole space',
+    make: (oracle) => saddleFreeNewton({ hessianVector: hessianVector(oracle), vectors: 126, damping: 0.1 }),
+    model: (oracle) => saddleFreeModel({ hessianVector: oracle.hessianVector, damping: 0.1 }),
+    shapes: SMALL,
+    tolerance: 1e-3,
+    lr: 0.5,
+    isCoupled: true,
+  },
+  {
+    name: 'egn, least squares, momentum',
+    make: (oracle) => egn({ residualsAt: leastSquaresResiduals(oracle), damping: 0.5, momentum: 0.5 }),
+    model: (oracle) => gaussNewtonModel({ oracle, damping: 0.5, momentum: 0.5 }),
+    shapes: SMALL,
+    tolerance: 1e-4,
+    lr: 0.5,
+    isCoupled: true,
+  },
+  {
+    name: 'egn, Hessian of the loss, adaptive damping, search',
+    make: (oracle) =>
+      egn({
+        residualsAt: hessianResiduals(oracle),
+        damping: 1,
+        adapt: {},
+        momentum: 0.3,
+        lineSearch: { trials: 6 },
+        lossAt: oracle.loss,
+      }),
+    model: (oracle) => gaussNewtonModel({ oracle, damping: 1, momentum: 0.3, isSearched: true }),
+    shapes: SMALL,
+    tolerance: 1e-4,
+    lr: 1,
+    isCoupled: true,
+  },
+]
