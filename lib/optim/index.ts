@@ -15,6 +15,8 @@ export type { OptimizerOptions, OptimizerPlan, OptimizerReport, OptimizerState }
 export type { BucketPlan, Gradients, ParameterSpec, Rule, RuleContext, RulePlan, SolveReport } from './rule.js'
 export type { DampingOptions } from './second-order/adaptive-damping.js'
 export { type EgnOptions, egn } from './second-order/egn.js'
+export { type FullMatrixAdagradOptions, fullMatrixAdagrad } from './second-order/full-matrix-adagrad.js'
+export { type GgtOptions, ggt } from './second-order/ggt.js'
 export { type LbfgsOptions, lbfgs } from './second-order/lbfgs.js'
 export type { LineSearchOptions } from './second-order/line-search.js'
 export { type NewtonCgOptions, newtonCg } from './second-order/newton-cg.js'

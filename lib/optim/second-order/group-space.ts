@@ -25,7 +25,8 @@ export class GroupSpace {
   readonly parameters: readonly ParameterSpec[]
   /** Elements of all parameters. */
   readonly size: number
-  readonly #starts: readonly number[]
+  /** Where each parameter starts. */
+  readonly starts: readonly number[]
   readonly #arrays: ParameterArray[] = []
   #bytes = 0
 
@@ -33,7 +34,7 @@ export class GroupSpace {
     this.device = device
     this.parameters = parameters
     let size = 0
-    this.#starts = parameters.map(({ shape }) => {
+    this.starts = parameters.map(({ shape }) => {
       const start = size
       size += elements(shape)
       return start
@@ -52,7 +53,7 @@ export class GroupSpace {
   rows(rows: number): { readonly matrix: Tensor; readonly vectors: readonly GroupVector[] } {
     const matrix = this.tensor([rows, this.size])
     const vectors = Array.from({ length: rows }, (_, row) => ({
-      whole: this.#view(matrix, row * this.size, this.size),
+      whole: this.view(matrix, row * this.size, this.size),
       parts: this.#parts(matrix, row * this.size),
     }))
     return { matrix, vectors }
@@ -71,10 +72,11 @@ export class GroupSpace {
   }
 
   #parts(whole: ParameterArray, offset: number): readonly ParameterArray[] {
-    return this.parameters.map(({ shape }, index) => this.#view(whole, offset + this.#starts[index]!, elements(shape)))
+    return this.parameters.map(({ shape }, index) => this.view(whole, offset + this.starts[index]!, elements(shape)))
   }
 
-  #view(array: ParameterArray, start: number, length: number): ParameterArray {
+  /** Elements start .. start + length of one of its arrays, as long as the space lives. */
+  view(array: ParameterArray, start: number, length: number): ParameterArray {
     if (!Tensor.isTensor(array)) return array.subarray(start, start + length)
     const { device } = this
     const view = held(length === 0 ? device.empty([0]) : device.wrap(array.pointer + BigInt(4 * start), [length]))

@@ -45,10 +45,11 @@ export function answeredResiduals(
   if (hessian !== undefined && !(hessian instanceof Float32Array && hessian.length === blocks)) {
     refuse(`hessian, a Float32Array of ${blocks} elements, or nothing, got ${lengthShown(hessian)}`)
   }
-  const isFinite = [residual, ...jacobian, ...(hessian === undefined ? [] : [hessian])].every((array) =>
+  const allFinite = [residual, ...jacobian, ...(hessian === undefined ? [] : [hessian])].every((array) =>
     array.every(Number.isFinite),
   )
-  if (!isFinite) throw new KronrootError('ERR_NON_FINITE', `${owner}: residualsAt returned a number that is not finite`)
+  if (!allFinite)
+    throw new KronrootError('ERR_NON_FINITE', `${owner}: residualsAt returned a number that is not finite`)
   return { batch, jacobian, residual, hessian, rows }
 }
 

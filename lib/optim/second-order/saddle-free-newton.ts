@@ -88,7 +88,10 @@ export function saddleFreeNewton(options: SaddleFreeNewtonOptions): Rule<SaddleF
 function descend(state: SaddleFreeNewtonState, operator: HessianOperator, damping: number): void {
   const { space, gradient, basis, row } = state
   const norm = Math.sqrt(space.dot(gradient, gradient))
-  if (norm === 0) return space.clear(row.vector)
+  if (norm === 0) {
+    space.clear(row.vector)
+    return
+  }
   for (const vector of basis.vectors) space.clear(vector)
   space.scale(1 / norm, gradient, basis.vectors[0]!)
   const { diagonal, offDiagonal } = lanczos(state, operator)

@@ -1,5 +1,14 @@
-import { egn, type HessianVector, lbfgs, newtonCg, saddleFreeNewton } from '../../../lib/optim/index.js'
+import {
+  egn,
+  fullMatrixAdagrad,
+  ggt,
+  type HessianVector,
+  lbfgs,
+  newtonCg,
+  saddleFreeNewton,
+} from '../../../lib/optim/index.js'
 import { split } from '../models/second-order/flat.js'
+import { fullAdagradModel, ggtModel } from '../models/second-order/full-matrix.js'
 import { gaussNewtonModel, hessianResiduals, leastSquaresResiduals } from '../models/second-order/gauss-newton.js'
 import { lbfgsModel } from '../models/second-order/lbfgs.js'
 import { newtonModel, saddleFreeModel } from '../models/second-order/newton.js'
@@ -84,6 +93,33 @@ export const SECOND_ORDER: readonly RuleCase[] = [
     shapes: SMALL,
     tolerance: 1e-4,
     lr: 1,
+    isCoupled: true,
+  },
+  {
+    name: 'ggt',
+    make: () => ggt({ window: 5, beta2: 0.9, epsilon: 0.05 }),
+    model: () => ggtModel({ window: 5, beta1: 0.9, beta2: 0.9, epsilon: 0.05 }),
+    shapes: SMALL,
+    tolerance: 1e-4,
+    lr: 0.3,
+    isCoupled: true,
+  },
+  {
+    name: 'ggt, without average',
+    make: () => ggt({ window: 3, beta1: 0, epsilon: 0.1 }),
+    model: () => ggtModel({ window: 3, beta1: 0, beta2: 1, epsilon: 0.1 }),
+    shapes: SMALL,
+    tolerance: 1e-4,
+    lr: 0.1,
+    isCoupled: true,
+  },
+  {
+    name: 'fullMatrixAdagrad',
+    make: () => fullMatrixAdagrad({ ridge: { absolute: 1e-2 } }),
+    model: () => fullAdagradModel(1e-2),
+    shapes: SMALL,
+    tolerance: 1e-3,
+    lr: 0.5,
     isCoupled: true,
   },
 ]
