@@ -5,13 +5,16 @@ import {
   type HessianVector,
   lbfgs,
   newtonCg,
+  psgdKron,
   saddleFreeNewton,
 } from '../../../lib/optim/index.js'
+import { perParameter } from '../models/model.js'
 import { split } from '../models/second-order/flat.js'
 import { fullAdagradModel, ggtModel } from '../models/second-order/full-matrix.js'
 import { gaussNewtonModel, hessianResiduals, leastSquaresResiduals } from '../models/second-order/gauss-newton.js'
 import { lbfgsModel } from '../models/second-order/lbfgs.js'
 import { newtonModel, saddleFreeModel } from '../models/second-order/newton.js'
+import { psgdKronModel } from '../models/second-order/psgd-kron.js'
 import { asArrays, type Oracle } from '../oracle.js'
 import { ANY_SHAPES, type RuleCase } from './rule-case.js'
 
@@ -97,8 +100,8 @@ export const SECOND_ORDER: readonly RuleCase[] = [
   },
   {
     name: 'ggt',
-    make: () => ggt({ window: 5, beta2: 0.9, epsilon: 0.05 }),
-    model: () => ggtModel({ window: 5, beta1: 0.9, beta2: 0.9, epsilon: 0.05 }),
+    make: () => ggt({ window: 5, beta2: 0.9, epsilon: 0.3 }),
+    model: () => ggtModel({ window: 5, beta1: 0.9, beta2: 0.9, epsilon: 0.3 }),
     shapes: SMALL,
     tolerance: 1e-4,
     lr: 0.3,
@@ -121,5 +124,21 @@ export const SECOND_ORDER: readonly RuleCase[] = [
     tolerance: 1e-3,
     lr: 0.5,
     isCoupled: true,
+  },
+  {
+    name: 'psgdKron',
+    make: () => psgdKron({ damping: 0 }),
+    model: () => perParameter(psgdKronModel({ beta1: 0.9, rate: 0.1, maxSkew: 1, maxRms: 2 })),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-4,
+    lr: 0.05,
+  },
+  {
+    name: 'psgdKron, dense factors on both sides, without average',
+    make: () => psgdKron({ beta1: 0, damping: 0, maxSkew: 10, preconditionerLr: 0.3, maxRms: 1 }),
+    model: () => perParameter(psgdKronModel({ beta1: 0, rate: 0.3, maxSkew: 10, maxRms: 1 })),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-3,
+    lr: 0.05,
   },
 ]
