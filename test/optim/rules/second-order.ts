@@ -7,6 +7,7 @@ import {
   newtonCg,
   psgdKron,
   saddleFreeNewton,
+  singd,
 } from '../../../lib/optim/index.js'
 import { perParameter } from '../models/model.js'
 import { split } from '../models/second-order/flat.js'
@@ -15,6 +16,7 @@ import { gaussNewtonModel, hessianResiduals, leastSquaresResiduals } from '../mo
 import { lbfgsModel } from '../models/second-order/lbfgs.js'
 import { newtonModel, saddleFreeModel } from '../models/second-order/newton.js'
 import { psgdKronModel } from '../models/second-order/psgd-kron.js'
+import { singdModel } from '../models/second-order/singd.js'
 import { asArrays, type Oracle } from '../oracle.js'
 import { ANY_SHAPES, type RuleCase } from './rule-case.js'
 
@@ -140,5 +142,24 @@ export const SECOND_ORDER: readonly RuleCase[] = [
     shapes: ANY_SHAPES,
     tolerance: 1e-3,
     lr: 0.05,
+  },
+  {
+    name: 'singd',
+    make: () => singd({ damping: 0.5, factorLr: 0.1 }),
+    model: () => perParameter(singdModel({ isDense: true, rate: 0.1, decay: 0.5, damping: 0.5, momentum: 0.9 })),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-5,
+    lr: 0.05,
+  },
+  {
+    name: 'singd, diagonal, every 3, without momentum',
+    make: () =>
+      singd({ structure: 'diagonal', damping: 0.1, factorLr: 0.2, factorMomentum: 0.9, every: 3, momentum: 0 }),
+    model: () =>
+      perParameter(singdModel({ isDense: false, rate: 0.2, decay: 0.9, damping: 0.1, momentum: 0, every: 3 })),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-5,
+    lr: 0.1,
+    hasSchedule: true,
   },
 ]
