@@ -30,44 +30,10 @@ export type { Gradient, GradientInput } from './gradients.js'
 export type { GraftOption } from './graft.js'
 export type { GroupOptions } from './group.js'
 export { Optimizer, type Parameter, type ParameterGroupOptions } from './optimizer.js'
-export type {
-  Arrays,
-  Arrays,
-  GradientAt,
-  GradientAt,
-  HessianVector,
-  HessianVector,
-  LossAndGradientAt,
-  LossAt,
-  LossAt,
-} from './oracle.js'
-export { type MuonOptions, type MuonOptions, type MuonScale, type MuonScale, muon, muon } from './orthogonal/muon.js'
-export type {
-  OptimizerOptions,
-  OptimizerOptions,
-  OptimizerPlan,
-  OptimizerPlan,
-  OptimizerReport,
-  OptimizerReport,
-  OptimizerState,
-  OptimizerState,
-} from './parameter-groups.js'
-export type {
-  BucketPlan,
-  BucketPlan,
-  Gradients,
-  Gradients,
-  ParameterSpec,
-  ParameterSpec,
-  Rule,
-  Rule,
-  RuleContext,
-  RuleContext,
-  RulePlan,
-  RulePlan,
-  SolveReport,
-  SolveReport,
-} from './rule.js'
+export type { Arrays, GradientAt, HessianVector, LossAndGradientAt, LossAt } from './oracle.js'
+export { type MuonOptions, type MuonScale, muon } from './orthogonal/muon.js'
+export type { OptimizerOptions, OptimizerPlan, OptimizerReport, OptimizerState } from './parameter-groups.js'
+export type { BucketPlan, Gradients, ParameterSpec, Rule, RuleContext, RulePlan, SolveReport } from './rule.js'
 export type { DampingOptions } from './second-order/adaptive-damping.js'
 export { type EgnOptions, egn } from './second-order/egn.js'
 export { type FullMatrixAdagradOptions, fullMatrixAdagrad } from './second-order/full-matrix-adagrad.js'
@@ -80,10 +46,7 @@ export type { Residuals, ResidualsAt } from './second-order/residuals.js'
 export { type SaddleFreeNewtonOptions, saddleFreeNewton } from './second-order/saddle-free-newton.js'
 export { type SingdOptions, singd } from './second-order/singd.js'
 export { type AsgoOptions, asgo } from './shampoo/asgo.js'
-export {
-  type EigenvalueCorrectedOptions,
-  eigenvalueCorrectedShampoo,
-} from './shampoo/eigenvalue-corrected.js'
+export { type EigenvalueCorrectedOptions, eigenvalueCorrectedShampoo } from './shampoo/eigenvalue-corrected.js'
 export { type KlShampooOptions, klShampoo } from './shampoo/kl-shampoo.js'
 export { type KlSoapOptions, klSoap } from './shampoo/kl-soap.js'
 export { type ShampooOptions, shampoo } from './shampoo/shampoo.js'
