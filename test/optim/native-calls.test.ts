@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Device, open } from '../../lib/device.js'
 import { adamw, muon, type Rule, type ShampooOptions, sgd, shampoo } from '../../lib/optim/index.js'
+import { quadraticOracle } from './oracle.js'
 import { gradientSequence } from './random.js'
+import { FIRST_ORDER } from './rules/first-order.js'
 import { optimizerOf, runRule } from './run-rule.js'
 
 // Every native op that the rules call goes through a counter.
@@ -100,6 +102,20 @@ describe('native calls', () => {
       optimizer.dispose()
       expect(elementwise).toEqual(expected)
     }
+  })
+
+  test.each(FIRST_ORDER)('$name: as many elementwise calls for a dozen parameters as for one', (rule) => {
+    // Whether a trial step stands must not depend on how many parameters there are.
+    const oracle = { ...quadraticOracle(), loss: () => 0 }
+    const counts = [1, 12].map((count) => {
+      elementwise.length = 0
+      const shapes = Array.from({ length: count }, () => [6, 4])
+      const optimizer = optimizerOf(device, shapes, rule.make(oracle))
+      for (const gradients of gradientSequence(shapes, 3)) optimizer.step(gradients)
+      optimizer.dispose()
+      return [...elementwise]
+    })
+    expect(counts[1]).toEqual(counts[0])
   })
 
   test('blocks of one large matrix that are equal cost the calls of one', () => {
