@@ -3,7 +3,7 @@ import { disposeArrays, lengthOf, type ParameterArray, zeros } from '../precondi
 import { elements } from '../precondition/plan.js'
 import { elementwisePlan } from './describe.js'
 import type { ParameterSpec, Rule, RuleContext } from './rule.js'
-import { arraySlot, numberSlot } from './slots.js'
+import { arraySlot, numberSlot, type Slot } from './slots.js'
 
 /** Elements of an array that a rule keeps for a parameter: as many as the parameter has, or a function of its shape. */
 export type ArraySize = 'whole' | ((shape: readonly number[]) => number)
@@ -37,14 +37,8 @@ export interface ParameterwiseContext<Arrays extends string = string, Numbers ex
 }
 
 /** A rule that treats its parameters one by one, whatever their shape. */
-export interface ParameterwiseRule<Arrays extends string, Numbers extends string> {
+export interface ParameterwiseRule<Arrays extends string, Numbers extends string> extends Keeping<Arrays, Numbers> {
   readonly name: string
-  /** fp32 arrays that are kept and saved, zero at first. */
-  readonly arrays: Readonly<Partial<Record<Arrays, ArraySize>>>
-  /** fp32 arrays that need not outlive a step, such as the direction. */
-  readonly scratch?: Readonly<Partial<Record<Arrays, ArraySize>>>
-  /** Numbers that are kept and saved for each parameter, with their first values. */
-  readonly numbers?: Readonly<Partial<Record<Numbers, number>>>
   /** Floating-point operations an element and step. */
   readonly flopsPerElement: number
   /** Whether `value` is needed. */
@@ -67,10 +61,60 @@ export interface ParameterwiseState {
   readonly parameters: readonly KeptParameter[]
 }
 
-interface KeptParameter {
+/** What is kept for a parameter. */
+export interface KeptParameter<Arrays extends string = string, Numbers extends string = string> {
   readonly spec: ParameterSpec
-  readonly arrays: Readonly<Record<string, ParameterArray>>
-  readonly numbers: Record<string, number>
+  /** Kept and scratch arrays by name. */
+  readonly arrays: Readonly<Record<Arrays, ParameterArray>>
+  /** Kept numbers by name, to be changed in place. */
+  readonly numbers: Record<Numbers, number>
+}
+
+/** Arrays and numbers that are kept for each parameter. */
+export interface Keeping<Arrays extends string = string, Numbers extends string = string> {
+  /** fp32 arrays that are kept and saved, zero at first. */
+  readonly arrays: Readonly<Partial<Record<Arrays, ArraySize>>>
+  /** fp32 arrays that need not outlive a step, such as the direction. */
+  readonly scratch?: Readonly<Partial<Record<Arrays, ArraySize>>>
+  /** Numbers that are kept and saved, with their first values. */
+  readonly numbers?: Readonly<Partial<Record<Numbers, number>>>
+}
+
+/** What is kept, at its first values. */
+export function keep(
+  { arrays, scratch, numbers }: Keeping,
+  parameters: readonly ParameterSpec[],
+  device: Device,
+): readonly KeptParameter[] {
+  const sizes = Object.entries({ ...arrays, ...scratch }) as [string, ArraySize][]
+  return parameters.map((spec) => ({
+    spec,
+    arrays: Object.fromEntries(
+      sizes.map(([array, size]) => [array, zeros(device, size === 'whole' ? elements(spec.shape) : size(spec.shape))]),
+    ),
+    numbers: { ...numbers } as Record<string, number>,
+  }))
+}
+
+/** Slots of what is kept; `prefix` comes in front of each name. */
+export function keptSlots({ arrays, numbers }: Keeping, kept: readonly KeptParameter[], prefix = ''): readonly Slot[] {
+  return kept.flatMap((parameter) => [
+    ...Object.keys(arrays).map((array) =>
+      arraySlot(`${parameter.spec.name}/${prefix}${array}`, parameter.arrays[array]!),
+    ),
+    ...Object.keys(numbers ?? {}).map((number) =>
+      numberSlot(`${parameter.spec.name}/${prefix}${number}`, parameter.numbers, number),
+    ),
+  ])
+}
+
+/** Bytes of the arrays that are kept, scratch included. */
+export function keptBytes(kept: readonly KeptParameter[]): number {
+  return kept.reduce((total, { arrays }) => total + bytesOf(Object.values(arrays)), 0)
+}
+
+export function disposeKept(kept: readonly KeptParameter[]): void {
+  disposeArrays(kept.flatMap(({ arrays }) => Object.values(arrays)))
 }
 
 /**
@@ -81,27 +125,12 @@ export function parameterwise<Arrays extends string, Numbers extends string = ne
   rule: ParameterwiseRule<Arrays, Numbers>,
 ): Rule<ParameterwiseState> {
   const { name, needsValues = false, evaluation } = rule
-  const kept = Object.keys(rule.arrays)
-  const sizes = Object.entries({ ...rule.arrays, ...rule.scratch }) as [string, ArraySize][]
-  const numbers = Object.keys(rule.numbers ?? {})
   const member = (parameter: KeptParameter, index: number, value: ParameterArray | undefined) =>
     ({ ...parameter, index, value }) as Member<Arrays, Numbers>
   return {
     name,
     ...(needsValues ? { needsValues } : {}),
-    init: (parameters, device) => ({
-      device,
-      parameters: parameters.map((spec) => ({
-        spec,
-        arrays: Object.fromEntries(
-          sizes.map(([array, size]) => [
-            array,
-            zeros(device, size === 'whole' ? elements(spec.shape) : size(spec.shape)),
-          ]),
-        ),
-        numbers: { ...rule.numbers } as Record<string, number>,
-      })),
-    }),
+    init: (parameters, device) => ({ device, parameters: keep(rule, parameters, device) }),
     update: (gradients, { device, parameters }, context) =>
       context.clock.time('apply', () => {
         const group = parameters.map((parameter, index) => member(parameter, index, context.parameters?.[index]))
@@ -122,15 +151,11 @@ export function parameterwise<Arrays extends string, Numbers extends string = ne
         name,
         parameters.map(({ spec }) => spec),
         {
-          bytes: parameters.reduce((total, { arrays }) => total + bytesOf(Object.values(arrays)), 0),
+          bytes: keptBytes(parameters),
           flopsPerElement: rule.flopsPerElement,
         },
       ),
-    slots: ({ parameters }) =>
-      parameters.flatMap(({ spec, arrays, numbers: values }) => [
-        ...kept.map((array) => arraySlot(`${spec.name}/${array}`, arrays[array]!)),
-        ...numbers.map((number) => numberSlot(`${spec.name}/${number}`, values, number)),
-      ]),
+    slots: ({ parameters }) => keptSlots(rule, parameters),
     report: () => [],
     ...(evaluation === undefined
       ? {}
@@ -138,7 +163,7 @@ export function parameterwise<Arrays extends string, Numbers extends string = ne
           evaluation: ({ device, parameters }, values) =>
             parameters.map((parameter, index) => evaluation(member(parameter, index, values[index]), device)),
         }),
-    dispose: ({ parameters }) => disposeArrays(parameters.flatMap(({ arrays }) => Object.values(arrays))),
+    dispose: ({ parameters }) => disposeKept(parameters),
   }
 }
 

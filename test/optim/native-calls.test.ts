@@ -1,6 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Device, open } from '../../lib/device.js'
-import { adamw, muon, type Rule, type ShampooOptions, sgd, shampoo } from '../../lib/optim/index.js'
+import {
+  accumulate,
+  adamw,
+  lookahead,
+  mars,
+  muon,
+  type Rule,
+  type ShampooOptions,
+  scheduleFree,
+  sgd,
+  shampoo,
+  xgrad,
+} from '../../lib/optim/index.js'
 import { quadraticOracle } from './oracle.js'
 import { gradientSequence } from './random.js'
 import { FIRST_ORDER } from './rules/first-order.js'
@@ -93,6 +105,12 @@ describe('native calls', () => {
       // Screening twice, for rules are used alone too; average, graft, two norms and their transfer; the step.
       ['dot', 'dot', 'momentum', 'adam', 'dot', 'dot', 'combine', 'combine'],
     ],
+    // Moves, way back and start again; move and distance; average, distance; c, its norm, which is small, what is remembered; the step.
+    ['lookahead', () => lookahead(sgd(), { every: 1 }), ['dot', 'combine', 'combine', 'combine', 'combine']],
+    ['xgrad', () => xgrad(sgd()), ['dot', 'combine', 'combine', 'combine']],
+    ['scheduleFree', () => scheduleFree(sgd()), ['dot', 'combine', 'combine', 'combine']],
+    ['mars', () => mars(sgd()), ['dot', 'combine', 'dot', 'combine', 'combine']],
+    ['accumulate', () => accumulate(sgd(), { every: 1 }), ['dot', 'combine', 'combine']],
   ])('%s: elementwise calls do not grow with the number of parameters', (_, rule, expected) => {
     for (const count of [1, 40]) {
       elementwise.length = 0
