@@ -1,17 +1,11 @@
 // Standard normal numbers that depend on a key alone, so that a run that goes on from a checkpoint sees the same noise.
+import { mixed } from './random.js'
 
 /** 32 bits of a key: FNV-1a over its characters, finished by MurmurHash3's mixer. */
 function hash(key: string): number {
   let state = 0x811c9dc5
   for (let index = 0; index < key.length; index++) state = Math.imul(state ^ key.charCodeAt(index), 0x01000193)
   return mixed(state)
-}
-
-function mixed(value: number): number {
-  let bits = value
-  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
-  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
-  return (bits ^ (bits >>> 16)) >>> 0
 }
 
 /** `length` normal numbers of mean 0 and variance 1: Box-Muller over a Weyl sequence of hashes. */
