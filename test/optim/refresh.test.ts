@@ -272,7 +272,7 @@ describe('asynchronous', () => {
     ['soap', () => soap({ refresh: { every: 2, staleness: 2 } })],
     ['eigenvalueCorrectedShampoo', () => eigenvalueCorrectedShampoo({ merge: 'none', refresh: { staleness: 2 } })],
   ])('%s carries its moments when the basis comes, and stays near the synchronous run', async (name, make) => {
-    const synchronous =
+    const synchronous: Rule =
       name === 'soap' ? soap({ refresh: { every: 2 } }) : eigenvalueCorrectedShampoo({ merge: 'none' })
     const square = [[5, 5]]
     const list = gradientSequence(square, 60)
