@@ -4,14 +4,14 @@ import { addon, type NativeArgument, translated } from '../native/addon.js'
 import { type ArrayOperand, checkedArrayDType, checkedList, nativeArray } from './arrays.js'
 
 /** What happens to an element; formulas: {@link elementwiseUpdate}. */
-export type UpdateKind = 'combine' | 'momentum' | 'sign' | 'adam'
+export type UpdateKind = 'combine' | 'momentum' | 'sign' | 'adam' | 'max' | 'quotient' | 'product' | 'gate'
 
 /** One array of an update with everything that belongs to it, all of one length. Numbers that are left out are 0. */
 export interface UpdateArray {
   readonly gradient: ArrayOperand
-  /** First moment. Needed by `momentum`, only read by `combine`. */
+  /** First moment. Needed by `momentum`, `product` and `gate`, only read by `combine` and `product`. */
   readonly m?: ArrayOperand | undefined
-  /** Second moment. Needed by `adam`, for it alone. */
+  /** Second moment. Needed by `adam`, `max`, `quotient` and `gate`, for them alone; only read by the last two. */
   readonly v?: ArrayOperand | undefined
   /** Largest second moment so far, for AMSGrad. */
   readonly vMax?: ArrayOperand | undefined
@@ -29,18 +29,22 @@ export interface UpdateArray {
   readonly fromGradient?: number
   /** Weight of the first moment in D. */
   readonly fromM?: number
-  /** Factor of the second moment below the root, such as 1 / (1 - beta2^t). */
+  /** Factor of the second moment, in `adam` below the root, such as 1 / (1 - beta2^t). */
   readonly vScale?: number
   /** Added below the root. */
   readonly epsilonInside?: number
-  /** Added to the root. */
+  /** Added to the denominator; in `quotient` its least value. */
   readonly epsilon?: number
   readonly lr?: number
   /** Times w is taken off w. */
   readonly shrinkage?: number
+  /** Least D of `quotient` and `product`, where lower < upper. */
+  readonly lower?: number
+  /** Largest D of `quotient` and `product`, where lower < upper. */
+  readonly upper?: number
 }
 
-const kinds: readonly UpdateKind[] = ['combine', 'momentum', 'sign', 'adam']
+const kinds: readonly UpdateKind[] = ['combine', 'momentum', 'sign', 'adam', 'max', 'quotient', 'product', 'gate']
 // In the order of native/addon/arrays.cpp, as the two functions below write them out: properties that are read by name are
 // what the engine is quick at, and an optimizer makes entries for each of its parameters at every step.
 const operands = ['gradient', 'm', 'v', 'vMax', 'direction', 'w'] as const
@@ -57,6 +61,8 @@ const numbers = [
   'epsilon',
   'lr',
   'shrinkage',
+  'lower',
+  'upper',
 ] as const
 const fields = [...operands, ...numbers]
 const known = new Set<string>(fields)
@@ -67,8 +73,9 @@ function operandsOf(a: UpdateArray): readonly NativeArgument[] {
 
 function numbersOf(a: UpdateArray): readonly number[] {
   const { l2 = 0, mDecay = 0, mWeight = 0, vDecay = 0, vWeight = 0, fromGradient = 0, fromM = 0, vScale = 0 } = a
-  const { epsilonInside = 0, epsilon = 0, lr = 0, shrinkage = 0 } = a
-  return [l2, mDecay, mWeight, vDecay, vWeight, fromGradient, fromM, vScale, epsilonInside, epsilon, lr, shrinkage]
+  const { epsilonInside = 0, epsilon = 0, lr = 0, shrinkage = 0, lower = 0, upper = 0 } = a
+  // biome-ignore format: one list, in the order of the fields
+  return [l2, mDecay, mWeight, vDecay, vWeight, fromGradient, fromM, vScale, epsilonInside, epsilon, lr, shrinkage, lower, upper]
 }
 
 /**
@@ -80,13 +87,19 @@ function numbersOf(a: UpdateArray): readonly number[] {
  *     sign       D = sign(fromGradient G + fromM m),  then m as in momentum
  *     adam       m as in momentum,  v <- vDecay v + vWeight G^2,  vMax <- max(vMax, v)
  *                D = (fromGradient G + fromM m) / (sqrt(vScale u + epsilonInside) + epsilon),  u = vMax, or v without
+ *     max        m as in momentum,  v <- max(vDecay v, vWeight |G|),  D = (fromGradient G + fromM m) / (vScale v + epsilon)
+ *     quotient   m as in momentum,  D = (fromGradient G + fromM m) / max(vScale |v|, epsilon)
+ *     product    D = fromGradient G m
+ *     gate       D = v / (1 + exp(-|G - m|)),  then m as in momentum
  *     direction <- D,   w <- w - lr D - shrinkage w
  *
- * Sums are within 2 ulp of the magnitudes of their terms, D of `adam` within 8. Arrays are tensors of the device, or
- * Float32Arrays or Float64Arrays (all of one type), which are updated where they lie, without a copy. What is written must
- * not overlap anything else of the call; direction and w may be the gradient (in `combine` also m) itself. Each array is
- * read and written once, on several threads, whose number does not change the bits. There is no asynchronous twin: memory
- * that JavaScript owns cannot be lent to another thread.
+ * Where lower < upper, quotient and product bring D into [lower, upper].
+ *
+ * Sums and products are within 2 ulp of the magnitudes of their terms, D of `adam`, `max` and `quotient` within 8, of `gate`
+ * within 8 of |v|. Arrays are tensors of the device, or Float32Arrays or Float64Arrays (all of one type), which are updated
+ * where they lie, without a copy. What is written must not overlap anything else of the call; direction and w may be the
+ * gradient itself, or an m or v that is only read. Each array is read and written once, on several threads, whose number
+ * does not change the bits. There is no asynchronous twin: memory that JavaScript owns cannot be lent to another thread.
  *
  * @returns for every entry whether its G and every number written are finite. Those that are not have been written
  *   all the same, element by element.

@@ -57,7 +57,7 @@ export interface Addon {
   disposeTensor(tensor: number): void
   /**
    * elementwise_update of ops.h. kind: kr_update; arrays: gradient, m, v, vMax, direction, w of each entry, null where
-   * absent; numbers: the twelve of kr_update_array for each; finite: one flag each, written.
+   * absent; numbers: the fourteen of kr_update_array for each; finite: one flag each, written.
    */
   updateArrays(
     device: object,

@@ -22,9 +22,18 @@ export interface Present<Arrays extends string = string, Numbers extends string 
   readonly numbers: Record<Numbers, number>
 }
 
-/** What a rule is told besides the parameters. */
-export interface ParameterwiseContext extends RuleContext {
+/** A parameter of the group, whether it has a gradient in this step or not. */
+export type Member<Arrays extends string = string, Numbers extends string = string> = Omit<
+  Present<Arrays, Numbers>,
+  'gradient'
+>
+
+/** What a rule is told besides the parameters that have a gradient. */
+export interface ParameterwiseContext<Arrays extends string = string, Numbers extends string = string>
+  extends RuleContext {
   readonly device: Device
+  /** All parameters of the group, for rules that couple them. What is kept for those without a gradient stays as it is. */
+  readonly group: readonly Member<Arrays, Numbers>[]
 }
 
 /** A rule that treats its parameters one by one, whatever their shape. */
@@ -38,9 +47,12 @@ export interface ParameterwiseRule<Arrays extends string, Numbers extends string
    * One step of the parameters that have a gradient (at least one): a fixed number of native calls, each over all of them.
    * Returns their directions, in their order; these may be the gradients or any of the arrays.
    */
-  step(present: readonly Present<Arrays, Numbers>[], context: ParameterwiseContext): readonly ParameterArray[]
+  step(
+    present: readonly Present<Arrays, Numbers>[],
+    context: ParameterwiseContext<Arrays, Numbers>,
+  ): readonly ParameterArray[]
   /** Where evaluation takes other values than the parameters': those, or null for the parameter's own. */
-  evaluation?(parameter: Omit<Present<Arrays, Numbers>, 'gradient'>, device: Device): ParameterArray | null
+  evaluation?(parameter: Member<Arrays, Numbers>, device: Device): ParameterArray | null
 }
 
 /** State of a parameterwise rule. */
@@ -113,21 +125,22 @@ export function parameterwise<Arrays extends string, Numbers extends string = ne
   rule: ParameterwiseRule<Arrays, Numbers>,
 ): Rule<ParameterwiseState> {
   const { name, needsValues = false, evaluation } = rule
-  const own = (parameter: KeptParameter) => parameter as unknown as Omit<Present<Arrays, Numbers>, 'gradient'>
+  const member = (parameter: KeptParameter, index: number, value: ParameterArray | undefined) =>
+    ({ ...parameter, index, value }) as Member<Arrays, Numbers>
   return {
     name,
     ...(needsValues ? { needsValues } : {}),
     init: (parameters, device) => ({ device, parameters: keep(rule, parameters, device) }),
     update: (gradients, { device, parameters }, context) =>
       context.clock.time('apply', () => {
-        const present = parameters.flatMap((parameter, index) => {
-          const gradient = gradients[index]
-          const value = context.parameters?.[index]
-          return gradient ? [{ ...own(parameter), index, gradient, value }] : []
+        const group = parameters.map((parameter, index) => member(parameter, index, context.parameters?.[index]))
+        const present = group.flatMap((parameter) => {
+          const gradient = gradients[parameter.index]
+          return gradient ? [{ ...parameter, gradient }] : []
         })
         const directions: (ParameterArray | null)[] = gradients.map(() => null)
         if (present.length === 0) return directions
-        const answers = rule.step(present, { ...context, device })
+        const answers = rule.step(present, { ...context, device, group })
         present.forEach(({ index }, position) => {
           directions[index] = answers[position]!
         })
@@ -148,9 +161,7 @@ export function parameterwise<Arrays extends string, Numbers extends string = ne
       ? {}
       : {
           evaluation: ({ device, parameters }, values) =>
-            parameters.map((parameter, index) =>
-              evaluation({ ...own(parameter), index, value: values[index] ?? undefined }, device),
-            ),
+            parameters.map((parameter, index) => evaluation(member(parameter, index, values[index]), device)),
         }),
     dispose: ({ parameters }) => disposeKept(parameters),
   }

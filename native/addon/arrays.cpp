@@ -150,13 +150,14 @@ constexpr double kr_update_array::*update_numbers[] = {
     &kr_update_array::v_decay, &kr_update_array::v_weight, &kr_update_array::from_gradient,
     &kr_update_array::from_m,  &kr_update_array::v_scale,  &kr_update_array::epsilon_inside,
     &kr_update_array::epsilon, &kr_update_array::lr,       &kr_update_array::shrinkage,
+    &kr_update_array::lower,   &kr_update_array::upper,
 };
 
 }  // namespace
 
 napi_value update_arrays(const Arguments& arguments) {
   const std::shared_ptr<Device> device = device_of(arguments, arguments[0], "device").device;
-  const auto kind = static_cast<int32_t>(arguments.integer(1, "kind", KR_UPDATE_COMBINE, KR_UPDATE_ADAM));
+  const auto kind = static_cast<int32_t>(arguments.integer(1, "kind", KR_UPDATE_COMBINE, KR_UPDATE_GATE));
   const auto dtype = static_cast<kr_dtype>(arguments.integer(2, "dtype", KR_F32, KR_F64));
   const List list(arguments, 3, *device, dtype, {"gradient", "m", "v", "vMax", "direction", "w"});
   constexpr size_t width = std::size(update_numbers);
@@ -165,14 +166,15 @@ napi_value update_arrays(const Arguments& arguments) {
   void* flags = vector_of(arguments, 5, "finite", napi_int32_array, list.entries());
   std::vector<kr_update_array> arrays(list.entries());
   Placement placement(device);
-  const bool m_changes = kind != KR_UPDATE_COMBINE;
+  const bool m_changes = kind != KR_UPDATE_COMBINE && kind != KR_UPDATE_PRODUCT;
+  const bool v_changes = kind == KR_UPDATE_ADAM || kind == KR_UPDATE_MAX;
   for (uint32_t i = 0; i < list.entries(); ++i) {
     kr_update_array& array = arrays[i];
     const Array gradient = list.get(i, 0, false);
     array.count = gradient.count;
     placement.put(gradient, array.gradient, {true, false});
     placement.put(list.like(gradient, i, 1, m_changes), array.m, {true, m_changes});
-    placement.put(list.like(gradient, i, 2, true), array.v, {true, true});
+    placement.put(list.like(gradient, i, 2, v_changes), array.v, {true, v_changes});
     placement.put(list.like(gradient, i, 3, true), array.v_max, {true, true});
     placement.put(list.like(gradient, i, 4, true), array.direction, {false, true});
     placement.put(list.like(gradient, i, 5, true), array.w, {true, true});

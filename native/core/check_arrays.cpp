@@ -122,6 +122,34 @@ void check_numbers(ArrayCheck& check, int64_t index, const kr_update_array& arra
   check.number(index, "epsilon", array.epsilon);
   check.number(index, "lr", array.lr);
   check.number(index, "shrinkage", array.shrinkage);
+  check.number(index, "lower", array.lower);
+  check.number(index, "upper", array.upper);
+}
+
+// What a kind of elementwise_update does with the moments.
+struct Moments {
+  bool needs_m = false, writes_m = false, has_v = false, writes_v = false, has_v_max = false;
+};
+
+Moments moments_of(int32_t kind) {
+  switch (kind) {
+    case KR_UPDATE_MOMENTUM:
+      return {.needs_m = true, .writes_m = true};
+    case KR_UPDATE_SIGN:
+      return {.writes_m = true};
+    case KR_UPDATE_ADAM:
+      return {.writes_m = true, .has_v = true, .writes_v = true, .has_v_max = true};
+    case KR_UPDATE_MAX:
+      return {.writes_m = true, .has_v = true, .writes_v = true};
+    case KR_UPDATE_QUOTIENT:
+      return {.writes_m = true, .has_v = true};
+    case KR_UPDATE_PRODUCT:
+      return {.needs_m = true};
+    case KR_UPDATE_GATE:
+      return {.needs_m = true, .writes_m = true, .has_v = true};
+    default:
+      return {};
+  }
 }
 
 }  // namespace
@@ -130,24 +158,25 @@ kr_code check_elementwise_update(const kr_call* call, const kr_elementwise_updat
                                  const kr_update_array* arrays, int64_t count) {
   const kr_elementwise_update_options options = given == nullptr ? kr_elementwise_update_options{} : *given;
   ArrayCheck check(call, options.dtype);
-  check.kind(options.kind, KR_UPDATE_ADAM, "COMBINE (0), MOMENTUM (1), SIGN (2) or ADAM (3)");
+  check.kind(options.kind, KR_UPDATE_GATE,
+             "COMBINE (0), MOMENTUM (1), SIGN (2), ADAM (3), MAX (4), QUOTIENT (5), PRODUCT (6) or GATE (7)");
   check.list(arrays, count);
-  const bool is_adam = options.kind == KR_UPDATE_ADAM, is_combination = options.kind == KR_UPDATE_COMBINE;
+  const Moments moments = moments_of(options.kind);
   for (int64_t i = 0; i < count && !check.failed(); ++i) {
     const kr_update_array& array = arrays[i];
     check.size(i, array.count);
     check.present(i, "gradient", array.gradient, array.count);
-    if (options.kind == KR_UPDATE_MOMENTUM) check.present(i, "m", array.m, array.count);
-    if (is_adam) check.present(i, "v", array.v, array.count);
-    if (!is_adam) check.absent(i, "v", array.v, "which is for ADAM");
-    if (!is_adam) check.absent(i, "v_max", array.v_max, "which is for ADAM");
+    if (moments.needs_m) check.present(i, "m", array.m, array.count);
+    if (moments.has_v) check.present(i, "v", array.v, array.count);
+    if (!moments.has_v) check.absent(i, "v", array.v, "which is for ADAM, MAX, QUOTIENT and GATE");
+    if (!moments.has_v_max) check.absent(i, "v_max", array.v_max, "which is for ADAM");
     check_numbers(check, i, array);
     if (check.failed()) break;
     // An operand that is only read may be the very array that is written in its place.
     const auto is_replaced = [&](const void* read) { return read == array.direction || read == array.w; };
     if (!is_replaced(array.gradient)) check.use(i, "gradient", array.gradient, array.count, false);
-    if (!(is_combination && is_replaced(array.m))) check.use(i, "m", array.m, array.count, !is_combination);
-    check.use(i, "v", array.v, array.count, true);
+    if (moments.writes_m || !is_replaced(array.m)) check.use(i, "m", array.m, array.count, moments.writes_m);
+    if (moments.writes_v || !is_replaced(array.v)) check.use(i, "v", array.v, array.count, moments.writes_v);
     check.use(i, "v_max", array.v_max, array.count, true);
     check.use(i, "direction", array.direction, array.count, true);
     check.use(i, "w", array.w, array.count, true);

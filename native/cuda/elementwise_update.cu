@@ -23,7 +23,8 @@ struct Update {
   Global<T> m, v, v_max, direction, w;
   Decay<T> m_decay, v_decay;
   T l2, m_weight, v_weight, from_gradient, from_m, v_scale, epsilon_inside, epsilon, lr, shrinkage;
-  bool is_aligned;
+  T lower, upper;
+  bool is_bounded, is_aligned;
 };
 
 template <typename T>
@@ -60,6 +61,9 @@ Update<T> update_of(const kr_update_array& a) {
   update.epsilon = not_vanished<T>(a.epsilon);
   update.lr = static_cast<T>(a.lr);
   update.shrinkage = static_cast<T>(a.shrinkage);
+  update.lower = static_cast<T>(a.lower);
+  update.upper = static_cast<T>(a.upper);
+  update.is_bounded = a.lower < a.upper;
   update.is_aligned = true;
   for (const void* data :
        {a.gradient, static_cast<const void*>(a.m), static_cast<const void*>(a.v), static_cast<const void*>(a.v_max),
@@ -86,6 +90,16 @@ __device__ __forceinline__ bool is_finite(T x) {
   return x - x == 0;
 }
 
+// D where it is asked to lie; NaN stays NaN.
+template <typename T>
+__device__ __forceinline__ T bounded(const Update<T>& u, T d) {
+  return u.is_bounded ? (d < u.lower ? u.lower : d > u.upper ? u.upper : d) : d;
+}
+
+// What a kind does with the moments.
+constexpr bool changes_m(int32_t kind) { return kind != KR_UPDATE_COMBINE && kind != KR_UPDATE_PRODUCT; }
+constexpr bool changes_v(int32_t kind) { return kind == KR_UPDATE_ADAM || kind == KR_UPDATE_MAX; }
+
 // One element of every array.
 template <typename T>
 struct Element {
@@ -98,13 +112,25 @@ __device__ __forceinline__ bool advance(const Update<T>& u, Element<T>& e) {
   const T g = u.w && u.l2 != 0 ? std::fma(u.l2, e.w, e.g) : e.g;
   bool all_finite = is_finite(g);
   const T old_m = e.m;
-  if (Kind != KR_UPDATE_COMBINE && u.m) {
+  if (changes_m(Kind) && u.m) {
     e.m = u.m_decay.plus(old_m, u.m_weight * g);
     all_finite = all_finite && is_finite(e.m);
   }
   T d = u.from_gradient * g;
-  if (u.m) d = std::fma(u.from_m, Kind == KR_UPDATE_SIGN ? old_m : e.m, d);
+  if constexpr (Kind == KR_UPDATE_PRODUCT) {
+    d = bounded(u, d * old_m);
+  } else if constexpr (Kind == KR_UPDATE_GATE) {
+    d = e.v / (1 + std::exp(-std::abs(g - old_m)));
+  } else if (u.m) {
+    d = std::fma(u.from_m, Kind == KR_UPDATE_SIGN ? old_m : e.m, d);
+  }
   if constexpr (Kind == KR_UPDATE_SIGN) d = sign(d);
+  if constexpr (Kind == KR_UPDATE_MAX) {
+    e.v = larger(u.v_decay.plus(e.v, T(0)), u.v_weight * std::abs(g));
+    all_finite = all_finite && is_finite(e.v);
+    d = d / std::fma(u.v_scale, e.v, u.epsilon);
+  }
+  if constexpr (Kind == KR_UPDATE_QUOTIENT) d = bounded(u, d / larger(u.v_scale * std::abs(e.v), u.epsilon));
   if constexpr (Kind == KR_UPDATE_ADAM) {
     // weight g times g: the square alone may overflow where the product does not.
     e.v = u.v_decay.plus(e.v, u.v_weight * g * g);
@@ -143,8 +169,8 @@ __device__ __forceinline__ bool step(const Update<T>& u, int64_t i) {
     all_finite = advance<T, Kind>(u, e) && all_finite;
     m[k] = e.m, v[k] = e.v, v_max[k] = e.v_max, direction[k] = e.direction, w[k] = e.w;
   }
-  if constexpr (Kind != KR_UPDATE_COMBINE) write(u.m, i, m);
-  write(u.v, i, v);
+  if constexpr (changes_m(Kind)) write(u.m, i, m);
+  if constexpr (changes_v(Kind)) write(u.v, i, v);
   write(u.v_max, i, v_max);
   write(u.direction, i, direction);
   write(u.w, i, w);
@@ -194,8 +220,16 @@ void enqueue(Op& op, int32_t kind, const kr_update_array* arrays, int64_t count,
       return enqueue<T, KR_UPDATE_MOMENTUM>(op, arrays, count, finite);
     case KR_UPDATE_SIGN:
       return enqueue<T, KR_UPDATE_SIGN>(op, arrays, count, finite);
-    default:
+    case KR_UPDATE_ADAM:
       return enqueue<T, KR_UPDATE_ADAM>(op, arrays, count, finite);
+    case KR_UPDATE_MAX:
+      return enqueue<T, KR_UPDATE_MAX>(op, arrays, count, finite);
+    case KR_UPDATE_QUOTIENT:
+      return enqueue<T, KR_UPDATE_QUOTIENT>(op, arrays, count, finite);
+    case KR_UPDATE_PRODUCT:
+      return enqueue<T, KR_UPDATE_PRODUCT>(op, arrays, count, finite);
+    default:
+      return enqueue<T, KR_UPDATE_GATE>(op, arrays, count, finite);
   }
 }
 

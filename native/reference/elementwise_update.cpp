@@ -37,6 +37,11 @@ class Element {
   bool is_finite_ = true;
 };
 
+// D where it is asked to lie.
+double bounded(const kr_update_array& a, double d) {
+  return a.lower < a.upper && !std::isnan(d) ? std::clamp(d, a.lower, a.upper) : d;
+}
+
 double sign(double x) { return x == 0 || std::isnan(x) ? x : std::copysign(1.0, x); }
 
 // NaN where one of them is.
@@ -47,16 +52,27 @@ template <typename T>
 double direction_of(int32_t kind, const kr_update_array& a, double g, Element<T>& element) {
   const double old = element.m(), m = a.m == nullptr ? 0 : a.m_decay * old + a.m_weight * g;
   if (kind == KR_UPDATE_COMBINE) return a.from_gradient * g + a.from_m * old;
+  if (kind == KR_UPDATE_PRODUCT) return bounded(a, a.from_gradient * g * old);
   element.write(a.m, m);
   if (kind == KR_UPDATE_SIGN) return sign(a.from_gradient * g + a.from_m * old);
   if (kind == KR_UPDATE_MOMENTUM) return a.from_gradient * g + a.from_m * m;
+  if (kind == KR_UPDATE_GATE) return element.v() / (1 + std::exp(-std::abs(g - old)));
+  const double numerator = a.from_gradient * g + a.from_m * m;
+  if (kind == KR_UPDATE_QUOTIENT) {
+    return bounded(a, numerator / larger(a.v_scale * std::abs(element.v()), a.epsilon));
+  }
+  if (kind == KR_UPDATE_MAX) {
+    const double v = larger(a.v_decay * element.v(), a.v_weight * std::abs(g));
+    element.write(a.v, v);
+    return numerator / (a.v_scale * v + a.epsilon);
+  }
   double v = a.v_decay * element.v() + a.v_weight * g * g;
   element.write(a.v, v);
   if (a.v_max != nullptr) {
     v = larger(element.v_max(), v);
     element.write(a.v_max, v);
   }
-  return (a.from_gradient * g + a.from_m * m) / (std::sqrt(a.v_scale * v + a.epsilon_inside) + a.epsilon);
+  return numerator / (std::sqrt(a.v_scale * v + a.epsilon_inside) + a.epsilon);
 }
 
 template <typename T>

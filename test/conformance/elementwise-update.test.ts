@@ -1,5 +1,6 @@
-// elementwise_update: "G, m, v, w and D in COMBINE and MOMENTUM 2 ulp of the sum of the magnitudes of the terms, D in ADAM 8
-// ulp of the magnitudes of its numerator's terms over its denominator" (native/include/kronroot/ops.h).
+// elementwise_update: "G, m, v, w and D in COMBINE, MOMENTUM and PRODUCT 2 ulp of the sum of the magnitudes of the terms, D in
+// ADAM, MAX and QUOTIENT 8 ulp of the magnitudes of the numerator's terms over the denominator, in GATE 8 ulp of |v| and, of
+// the error of G, |v| / 4" (native/include/kronroot/ops.h).
 import { describe, expect, it } from 'vitest'
 import { type Device, elementwiseUpdate, open, type UpdateArray, type UpdateKind } from '../../lib/index.js'
 import { type DType, precision, Random, typed } from '../matrices/zoo.js'
@@ -10,7 +11,7 @@ import { expectSameBits } from './oracle.js'
 const { main, others } = devicesByRank()
 const reference: TestDevice = { label: 'reference', open: () => open('reference') }
 const dtypes: readonly DType[] = ['f32', 'f64']
-const kinds: readonly UpdateKind[] = ['combine', 'momentum', 'sign', 'adam']
+const kinds: readonly UpdateKind[] = ['combine', 'momentum', 'sign', 'adam', 'max', 'quotient', 'product', 'gate']
 
 type Data = Float32Array | Float64Array
 type Stored = 'm' | 'v' | 'vMax' | 'direction' | 'w'
@@ -29,7 +30,11 @@ const numbers = {
   epsilon: 1e-3,
   lr: 0.05,
   shrinkage: 0.01,
+  lower: -0.4,
+  upper: 0.7,
 }
+const needsM: readonly UpdateKind[] = ['momentum', 'product', 'gate']
+const hasV: readonly UpdateKind[] = ['adam', 'max', 'quotient', 'gate']
 
 /** One entry with random contents; `withAll` adds the optional arrays. */
 function entry(kind: UpdateKind, dtype: DType, count: number, random: Random, withAll: boolean): Named {
@@ -40,8 +45,9 @@ function entry(kind: UpdateKind, dtype: DType, count: number, random: Random, wi
     ...numbers,
     gradient: fresh(),
     direction: fresh(),
-    ...(withAll || kind === 'momentum' ? { m: fresh() } : {}),
-    ...(isAdam ? { v: squares() } : {}),
+    ...(withAll || needsM.includes(kind) ? { m: fresh() } : {}),
+    // Curvatures may be negative; in 'gate' v is what is gated.
+    ...(hasV.includes(kind) ? { v: kind === 'quotient' || kind === 'gate' ? fresh() : squares() } : {}),
     ...(isAdam && withAll ? { vMax: squares() } : {}),
     ...(withAll ? { w: fresh() } : {}),
   }
@@ -71,7 +77,7 @@ function expected(kind: UpdateKind, a: Named, i: number): Partial<Record<Stored,
   const g = a.gradient[i]! + l2 * w
   const gError = 2 * (Math.abs(a.gradient[i]!) + l2 * Math.abs(w))
   const old = a.m?.[i] ?? 0
-  const moves = kind !== 'combine' && a.m !== undefined
+  const moves = kind !== 'combine' && kind !== 'product' && a.m !== undefined
   const m = moves ? numbers.mDecay * old + numbers.mWeight * g : old
   const mError = moves ? 2 * (Math.abs(numbers.mDecay * old) + Math.abs(numbers.mWeight * g)) + gError : 0
   const used = kind === 'sign' ? old : m
@@ -80,13 +86,33 @@ function expected(kind: UpdateKind, a: Named, i: number): Partial<Record<Stored,
   let d: Expected = [numerator, 2 * terms + gError + mError]
   const result: Partial<Record<Stored, Expected>> = moves ? { m: [m, mError] } : {}
   if (kind === 'sign') d = [Math.sign(numerator), 0]
+  const quotientError = 8 * terms + gError + mError
+  const bounded = (value: number) => Math.min(Math.max(value, numbers.lower), numbers.upper)
+  if (kind === 'max') {
+    const v = Math.max(numbers.vDecay * a.v![i]!, numbers.vWeight * Math.abs(g))
+    result.v = [v, 2 * v + numbers.vWeight * gError]
+    const denominator = numbers.vScale * v + numbers.epsilon
+    d = [numerator / denominator, quotientError / denominator]
+  }
+  if (kind === 'quotient') {
+    const denominator = Math.max(numbers.vScale * Math.abs(a.v![i]!), numbers.epsilon)
+    d = [bounded(numerator / denominator), quotientError / denominator]
+  }
+  if (kind === 'product') {
+    const product = numbers.fromGradient * g * old
+    d = [bounded(product), 2 * Math.abs(product) + numbers.fromGradient * Math.abs(old) * gError]
+  }
+  if (kind === 'gate') {
+    const gated = a.v![i]!
+    d = [gated / (1 + Math.exp(-Math.abs(g - old))), Math.abs(gated) * (8 + gError / 4)]
+  }
   if (kind === 'adam') {
     const v = numbers.vDecay * a.v![i]! + numbers.vWeight * g * g
     result.v = [v, 2 * v + 2 * numbers.vWeight * Math.abs(g) * gError]
     const largest = a.vMax ? Math.max(a.vMax[i]!, v) : v
     if (a.vMax) result.vMax = [largest, result.v[1]]
     const root = Math.sqrt(numbers.vScale * largest + numbers.epsilonInside) + numbers.epsilon
-    d = [numerator / root, (8 * terms + gError + mError) / root]
+    d = [numerator / root, quotientError / root]
   }
   result.direction = d
   if (a.w) {
@@ -195,6 +221,39 @@ describe.each([main, ...others, reference])('elementwiseUpdate on $label', (test
         expect(Array.from(x)).toEqual([3, 6, 9])
         elementwiseUpdate(device, 'combine', [{ gradient: x, m: y, direction: y, fromGradient: 1, fromM: 0.5 }])
         expect(Array.from(y)).toEqual([8, 16, 24])
+        elementwiseUpdate(device, 'product', [{ gradient: x, m: y, direction: y, fromGradient: 0.5 }])
+        expect(Array.from(y)).toEqual([12, 48, 108])
+        const v = typed(dtype, [3, -6, 0])
+        elementwiseUpdate(device, 'quotient', [
+          { gradient: x, v, direction: v, fromGradient: 2, vScale: 1, epsilon: 9, lower: 0, upper: 1.5 },
+        ])
+        expect(Array.from(v)).toEqual([2 / 3, 4 / 3, 1.5].map(dtype === 'f32' ? Math.fround : Number))
+      })
+    })
+
+    it('gate: from one half where nothing changed to one where everything did', () => {
+      withDevice((device) => {
+        const changes = [0, 1e-9, 0.1, 1, 5, 17, 18, 39.9, 40.1, 100, 1e30]
+        const gradient = typed(dtype, changes)
+        const m = typed(dtype, new Array(changes.length).fill(0))
+        const v = typed(dtype, new Array(changes.length).fill(-3))
+        elementwiseUpdate(device, 'gate', [{ gradient, m, v, direction: v, mWeight: 1 }])
+        changes.forEach((_, i) => {
+          const wanted = -3 / (1 + Math.exp(-gradient[i]!))
+          expect(Math.abs(v[i]! - wanted)).toBeLessThanOrEqual(24 * precision[dtype].ulp)
+        })
+        expect(Array.from(m)).toEqual(Array.from(gradient))
+      })
+    })
+
+    it('max: v holds the larger of what decayed and what came', () => {
+      withDevice((device) => {
+        const v = typed(dtype, [4, 4, 0])
+        const direction = typed(dtype, [0, 0, 0])
+        const numbersOfIt = { vDecay: 0.5, vWeight: 1, fromGradient: 1, vScale: 1, epsilon: 1 }
+        elementwiseUpdate(device, 'max', [{ gradient: typed(dtype, [1, -3, 0]), v, direction, ...numbersOfIt }])
+        expect(Array.from(v)).toEqual([2, 3, 0])
+        expect(Array.from(direction)).toEqual([1 / 3, -3 / 4, 0].map(dtype === 'f32' ? Math.fround : Number))
       })
     })
   })
@@ -221,7 +280,9 @@ describe('elementwiseUpdate refuses', () => {
     expectRefused(update({ gradient, m, lr: 1e39 }), 'ERR_OPTION', 'arrays[0].lr: expected a number that is finite')
     expectRefused(update({ gradient: [1], m }), 'ERR_ARGUMENT', 'arrays[0].gradient must be a Tensor, a Float32Array')
     expectRefused(update({ gradient }), 'ERR_SHAPE', 'arrays[0].m: expected 4 elements, got NULL')
-    expectRefused(update({ gradient, m, v: m }), 'ERR_SHAPE', 'arrays[0].v: expected NULL, which is for ADAM')
+    expectRefused(update({ gradient, m, v: m }), 'ERR_SHAPE', 'arrays[0].v: expected NULL, which is for ADAM, MAX')
+    expectRefused(update({ gradient, v: m }, 'product'), 'ERR_SHAPE', 'arrays[0].m: expected 4 elements, got NULL')
+    expectRefused(update({ gradient, m }, 'gate'), 'ERR_SHAPE', 'arrays[0].v: expected 4 elements, got NULL')
     expectRefused(update({ gradient, m: new Float32Array(3) }), 'ERR_SHAPE', 'arrays[0].m has 3 elements')
     expectRefused(update({ gradient, m: new Float64Array(4) }), 'ERR_DTYPE', 'arrays[0].m must be f32')
     expectRefused(update({ gradient, m: new Int32Array(4) }), 'ERR_DTYPE', 'arrays[0].m must be f32')

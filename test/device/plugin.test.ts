@@ -26,8 +26,8 @@ beforeAll(() => {
   writeFileSync(file('garbage'), 'no library')
   library('stranger', 'int kr_other = 1;')
   library('refusing', 'void* kr_cuda_backend(unsigned abi) { return 0; }')
-  library('newer', table(2, 400))
-  library('older', table(1, 200))
+  library('newer', table(3, 400))
+  library('older', table(2, 200))
 })
 
 afterAll(() => {
@@ -43,9 +43,9 @@ describe.each([
   ],
   ['garbage', /^open: the CUDA plugin \S+garbage\.so cannot be loaded: .*(file too short|invalid ELF).*build:cuda/],
   ['stranger', /stranger\.so is none: it does not export kr_cuda_backend; build it anew with `npm run build:cuda`$/],
-  ['refusing', /refusing\.so does not serve version 1 of the ABI; build it anew/],
-  ['newer', /newer\.so has version 2 of the ABI, this addon has version 1; build it anew/],
-  ['older', /older\.so is older than this addon: version 1 of the ABI with a table of 200 bytes, not \d{3}; build it/],
+  ['refusing', /refusing\.so does not serve version 2 of the ABI; build it anew/],
+  ['newer', /newer\.so has version 3 of the ABI, this addon has version 2; build it anew/],
+  ['older', /older\.so is older than this addon: version 2 of the ABI with a table of 200 bytes, not \d{3}; build it/],
 ] as const)('%s plugin', (name, message) => {
   test('is ERR_NO_DEVICE and says what to do', () => {
     process.env.KRONROOT_CUDA_PLUGIN = file(name)

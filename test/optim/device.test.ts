@@ -4,13 +4,18 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { type Device, KronrootError, open } from '../../lib/index.js'
 import {
   accumulate,
+  adafactor,
   adamw,
+  diffgrad,
+  dog,
   entropySgd,
+  lamb,
   lookahead,
   mars,
   muon,
   Optimizer,
   type OptimizerState,
+  optAmsgrad,
   type Parameter,
   primalAveraging,
   type Rule,
@@ -18,6 +23,7 @@ import {
   scheduleFree,
   sgd,
   shampoo,
+  swats,
   vrgd,
   xgrad,
 } from '../../lib/optim/index.js'
@@ -47,6 +53,12 @@ const gradientAt = (values: readonly Float32Array[]) => values.map((value) => va
 const rules: Record<string, () => Rule> = {
   adamw: () => adamw(),
   'sgd with Nesterov momentum': () => sgd({ momentum: 0.9, nesterov: true }),
+  diffgrad: () => diffgrad(),
+  optAmsgrad: () => optAmsgrad({ history: 3 }),
+  'swats, switching early': () => swats({ tolerance: 0.02 }),
+  lamb: () => lamb(),
+  dog: () => dog({ initial: 0.01 }),
+  'adafactor with momentum': () => adafactor({ beta1: 0.9 }),
   muon: () => muon(),
   'muon without Nesterov': () => muon({ nesterov: false, scale: 'match-rms-adamw' }),
   // Blocks of 4 x 4 and less, matrices as one block, and a tensor of order 3.

@@ -4,6 +4,7 @@
 
 #include "../../include/kronroot/ops.h"
 #include "../isa/lanes.inl"
+#include "sigmoid.inl"
 
 namespace kronroot::cpu {
 namespace {
@@ -65,11 +66,19 @@ struct Numbers {
         epsilon_inside(static_cast<T>(a.epsilon_inside)),
         epsilon(not_vanished<T>(a.epsilon)),
         lr(static_cast<T>(a.lr)),
-        shrinkage(static_cast<T>(a.shrinkage)) {}
+        shrinkage(static_cast<T>(a.shrinkage)),
+        is_bounded(a.lower < a.upper),
+        lower(static_cast<T>(a.lower)),
+        upper(static_cast<T>(a.upper)) {}
 
   Decay<T> m_decay, v_decay;
   T l2, m_weight, v_weight, from_gradient, from_m, v_scale, epsilon_inside, epsilon, lr, shrinkage;
+  bool is_bounded;
+  T lower, upper;
 };
+
+// Whether a kind moves m.
+constexpr bool changes_m(int32_t kind) { return kind != KR_UPDATE_COMBINE && kind != KR_UPDATE_PRODUCT; }
 
 // How a step gets at its elements: a whole vector of them, or the first `count` lanes of one.
 template <typename T>
@@ -98,6 +107,14 @@ inline Vec<T> sign(Vec<T> v) {
   return select<T>((v > Vec<T>{}) | (v < Vec<T>{}), copy_sign<T>(broadcast(T{1}), v), v);
 }
 
+// D where it is asked to lie; NaN stays NaN.
+template <typename T>
+inline Vec<T> bounded(const Numbers<T>& numbers, Vec<T> d) {
+  if (!numbers.is_bounded) return d;
+  const Vec<T> lower = broadcast(numbers.lower), upper = broadcast(numbers.upper);
+  return select<T>(d < lower, lower, select<T>(d > upper, upper, d));
+}
+
 // Elements from number i on. Returns 0 in every lane whose G and whose results are finite, NaN in the others.
 template <typename T, int32_t Kind, typename Access>
 inline Vec<T> step(const Streams<T>& s, const Numbers<T>& numbers, int64_t i, const Access& access) {
@@ -115,13 +132,29 @@ inline Vec<T> step(const Streams<T>& s, const Numbers<T>& numbers, int64_t i, co
   see(g);
 
   Vec<T> m = old_m;
-  if (Kind != KR_UPDATE_COMBINE && s.m != nullptr) {
+  if (changes_m(Kind) && s.m != nullptr) {
     m = numbers.m_decay.plus(old_m, broadcast(numbers.m_weight) * g);
     write(s.m, m);
   }
   Vec<T> d = broadcast(numbers.from_gradient) * g;
-  if (s.m != nullptr) d = fma(broadcast(numbers.from_m), Kind == KR_UPDATE_SIGN ? old_m : m, d);
+  if constexpr (Kind == KR_UPDATE_PRODUCT) {
+    d = bounded(numbers, d * old_m);
+  } else if constexpr (Kind == KR_UPDATE_GATE) {
+    d = read(s.v) * sigmoid<T>(absolute<T>(g - old_m));
+  } else if (s.m != nullptr) {
+    d = fma(broadcast(numbers.from_m), Kind == KR_UPDATE_SIGN ? old_m : m, d);
+  }
   if constexpr (Kind == KR_UPDATE_SIGN) d = sign<T>(d);
+  if constexpr (Kind == KR_UPDATE_MAX) {
+    const Vec<T> size = broadcast(numbers.v_weight) * absolute<T>(g);
+    const Vec<T> v = larger<T>(numbers.v_decay.plus(read(s.v), Vec<T>{}), size);
+    write(s.v, v);
+    d = d / fma(broadcast(numbers.v_scale), v, broadcast(numbers.epsilon));
+  }
+  if constexpr (Kind == KR_UPDATE_QUOTIENT) {
+    const Vec<T> size = broadcast(numbers.v_scale) * absolute<T>(read(s.v));
+    d = bounded(numbers, d / larger<T>(size, broadcast(numbers.epsilon)));
+  }
   if constexpr (Kind == KR_UPDATE_ADAM) {
     // weight g times g: the square alone may overflow where the product does not.
     Vec<T> v = numbers.v_decay.plus(read(s.v), broadcast(numbers.v_weight) * g * g);
@@ -159,8 +192,16 @@ bool update(int32_t kind, const kr_update_array& array, int64_t first, int64_t c
       return update<T, KR_UPDATE_MOMENTUM>(array, first, count);
     case KR_UPDATE_SIGN:
       return update<T, KR_UPDATE_SIGN>(array, first, count);
-    default:
+    case KR_UPDATE_ADAM:
       return update<T, KR_UPDATE_ADAM>(array, first, count);
+    case KR_UPDATE_MAX:
+      return update<T, KR_UPDATE_MAX>(array, first, count);
+    case KR_UPDATE_QUOTIENT:
+      return update<T, KR_UPDATE_QUOTIENT>(array, first, count);
+    case KR_UPDATE_PRODUCT:
+      return update<T, KR_UPDATE_PRODUCT>(array, first, count);
+    default:
+      return update<T, KR_UPDATE_GATE>(array, first, count);
   }
 }
 

@@ -484,33 +484,48 @@ typedef struct kr_kron_bases {
  *     ADAM       m as in MOMENTUM,   v <- v_decay v + v_weight G^2,   v_max <- max(v_max, v),
  *                D = (from_gradient G + from_m m) / (sqrt(v_scale u + epsilon_inside) + epsilon),
  *                u = v_max, or v where there is no v_max
+ *     MAX        m as in MOMENTUM,   v <- max(v_decay v, v_weight |G|),
+ *                D = (from_gradient G + from_m m) / (v_scale v + epsilon)
+ *     QUOTIENT   m as in MOMENTUM,   D = (from_gradient G + from_m m) / max(v_scale |v|, epsilon)
+ *     PRODUCT    D = from_gradient G m
+ *     GATE       D = v / (1 + exp(-|G - m|)),   then m as in MOMENTUM
  *     direction <- D,   w <- w - lr D - shrinkage w
+ *
+ * Where lower < upper, QUOTIENT and PRODUCT bring D into [lower, upper]; a NaN stays one.
  *
  * MOMENTUM is heavy ball, Nesterov and EMA (m_decay, m_weight = beta, 1 - beta), with or without correction of the
  *   start; SIGN is Lion and signSGD; ADAM is Adam, NAdam (both weights), AMSGrad (v_max), RMSProp and AdaGrad
- *   (v_decay = v_weight = 1).
- * Arrays: contiguous, `count` elements of the dtype. Required: gradient; m for MOMENTUM; v for ADAM. v and v_max are
- *   for ADAM alone. What is written overlaps nothing else of the call, but direction or w may be the gradient itself
- *   or, in COMBINE, which leaves m as it is, m itself.
- * Bound: of G, m, v, w and of D in COMBINE and MOMENTUM 2 ulp of the sum of the magnitudes of the terms, of D in
- *   ADAM 8 ulp of the magnitudes of its numerator's terms over its denominator; SIGN is that of the rounded sum. The
+ *   (v_decay = v_weight = 1); MAX is AdaMax; QUOTIENT is a step by a diagonal curvature (Sophia, OASIS), or a ratio;
+ *   PRODUCT scales by a diagonal; GATE is diffGrad.
+ * Arrays: contiguous, `count` elements of the dtype. Required: gradient; m for MOMENTUM, PRODUCT and GATE; v for ADAM,
+ *   MAX, QUOTIENT and GATE, for which alone it is; v_max is for ADAM alone. COMBINE and PRODUCT only read m, QUOTIENT
+ *   and GATE only read v. What is written overlaps nothing else of the call, but direction or w may be the gradient
+ *   itself, or an m or v that is only read.
+ * Bound: of G, m, v, w and of D in COMBINE, MOMENTUM and PRODUCT 2 ulp of the sum of the magnitudes of the terms, of D
+ *   in ADAM, MAX and QUOTIENT 8 ulp of the magnitudes of the numerator's terms over the denominator, of D in GATE
+ *   8 ulp of |v| and, of the error of G, |v| / 4; SIGN is that of the rounded sum. The
  *   formulas stand for the numbers as given: decay and weight of an average, such as 0.999 and 0.001, do not lose
  *   their sum of 1 when they are rounded to f32. Results do not depend on the other arrays of the call, on where an
  *   element lies in its array, nor on the number of threads.
  * Non-finite elements propagate element by element, through m and v into later steps too. finite[i] is 0 where a G
  *   or a number written of array i is not finite, else 1. Callers who want to leave the state alone look first
- *   (reduce). 0 / 0 in ADAM, which takes an epsilon of 0, is NaN as in IEEE 754.
+ *   (reduce). 0 / 0 with an epsilon of 0 is NaN as in IEEE 754.
  * Cancellation is asked for before the first element: a call updates everything or nothing.
  * Cost: each array is read and written once, at the speed of the memory.
  *   On CUDA a launch takes about 30 arrays, whose table travels with it: no memory, no upload.
- * Source: Kingma and Ba, arXiv 1412.6980; Dozat, ICLR 2016 workshop; Reddi et al., arXiv 1904.09237; Chen et al.
- *   (Lion), arXiv 2302.06675, algorithm 2; decoupled decay: Loshchilov and Hutter, arXiv 1711.05101.
+ * Source: Kingma and Ba, arXiv 1412.6980 (MAX: algorithm 2); Dozat, ICLR 2016 workshop; Reddi et al., arXiv
+ *   1904.09237; Chen et al. (Lion), arXiv 2302.06675, algorithm 2; Liu et al. (Sophia), arXiv 2305.14342, algorithm 3;
+ *   Dubey et al. (diffGrad), arXiv 1909.11015; decoupled decay: Loshchilov and Hutter, arXiv 1711.05101.
  */
 typedef enum kr_update {
   KR_UPDATE_COMBINE = 0,
   KR_UPDATE_MOMENTUM = 1,
   KR_UPDATE_SIGN = 2,
   KR_UPDATE_ADAM = 3,
+  KR_UPDATE_MAX = 4,
+  KR_UPDATE_QUOTIENT = 5,
+  KR_UPDATE_PRODUCT = 6,
+  KR_UPDATE_GATE = 7,
 } kr_update;
 
 typedef struct kr_elementwise_update_options {
@@ -539,6 +554,8 @@ typedef struct kr_update_array {
   double epsilon;
   double lr;
   double shrinkage;
+  double lower; /* of D, where lower < upper */
+  double upper;
 } kr_update_array;
 
 /*

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Raised when a struct or a table entry changes meaning; appending entries raises only kr_backend.size. */
-#define KR_ABI 1u
+#define KR_ABI 2u
 
 /* Element type of a batch. The values are part of the ABI. */
 typedef enum kr_dtype {

@@ -12,7 +12,8 @@ using kronroot::test::Call;
 namespace {
 
 const kr_elementwise_update_options combine{KR_UPDATE_COMBINE, KR_F32}, momentum{KR_UPDATE_MOMENTUM, KR_F32},
-    adam{KR_UPDATE_ADAM, KR_F32};
+    adam{KR_UPDATE_ADAM, KR_F32}, quotient{KR_UPDATE_QUOTIENT, KR_F32}, product{KR_UPDATE_PRODUCT, KR_F32},
+    gate{KR_UPDATE_GATE, KR_F32};
 
 void expect_update(int line, kr_code code, const char* message, const kr_elementwise_update_options& options,
                    const std::vector<kr_update_array>& arrays) {
@@ -48,14 +49,16 @@ TEST("elementwise_update: what is there and what is not") {
   kr_update_array good = array_in(memory);
   EXPECT_UPDATE(KR_OK, "", adam, good);
   EXPECT_UPDATE(KR_OK, "", adam, good, array_in(other));
-  EXPECT_UPDATE(KR_BAD_SHAPE, "arrays[0].v: expected NULL, which is for ADAM", momentum, good);
+  EXPECT_UPDATE(KR_BAD_SHAPE, "arrays[0].v: expected NULL, which is for ADAM, MAX, QUOTIENT and GATE", momentum, good);
   kr_update_array bad = good;
   bad.gradient = nullptr;
   EXPECT_UPDATE(KR_BAD_SHAPE, "arrays[1].gradient: expected 10 elements, got NULL", adam, array_in(other), bad);
   bad = good;
   bad.v = nullptr;
   EXPECT_UPDATE(KR_BAD_SHAPE, "arrays[0].v: expected 10 elements, got NULL", adam, bad);
+  EXPECT_UPDATE(KR_BAD_SHAPE, "arrays[0].v: expected 10 elements, got NULL", quotient, bad);
   bad.m = nullptr;
+  EXPECT_UPDATE(KR_BAD_SHAPE, "arrays[0].m: expected 10 elements, got NULL", product, bad);
   EXPECT_UPDATE(KR_BAD_SHAPE, "arrays[0].m: expected 10 elements, got NULL", momentum, bad);
   bad = good;
   bad.count = -1;
@@ -66,7 +69,7 @@ TEST("elementwise_update: what is there and what is not") {
   EXPECT_UPDATE(KR_OK, "", adam, kr_update_array{});
   EXPECT(check_elementwise_update(nullptr, &adam, nullptr, 0) == KR_OK);
   EXPECT(check_elementwise_update(nullptr, &adam, nullptr, 1) == KR_BAD_SHAPE);
-  EXPECT_UPDATE(KR_BAD_OPTION, "kind: expected COMBINE (0)", (kr_elementwise_update_options{4, KR_F32}), good);
+  EXPECT_UPDATE(KR_BAD_OPTION, "kind: expected COMBINE (0)", (kr_elementwise_update_options{8, KR_F32}), good);
   EXPECT_UPDATE(KR_BAD_DTYPE, "dtype: expected f32 (0) or f64 (1), got 2", (kr_elementwise_update_options{0, 2}), good);
 }
 
@@ -76,7 +79,7 @@ TEST("elementwise_update: numbers are finite in the dtype") {
        {&kr_update_array::l2, &kr_update_array::m_decay, &kr_update_array::m_weight, &kr_update_array::v_decay,
         &kr_update_array::v_weight, &kr_update_array::from_gradient, &kr_update_array::from_m,
         &kr_update_array::v_scale, &kr_update_array::epsilon_inside, &kr_update_array::epsilon, &kr_update_array::lr,
-        &kr_update_array::shrinkage}) {
+        &kr_update_array::shrinkage, &kr_update_array::lower, &kr_update_array::upper}) {
     kr_update_array bad = array_in(memory);
     for (const double value : {std::numeric_limits<double>::quiet_NaN(), 1e39}) {
       bad.*field = value;
@@ -118,6 +121,12 @@ TEST("elementwise_update: direction and w may take the place of what is only rea
   array.direction = array.m;
   EXPECT_UPDATE(KR_OK, "", combine, array);
   EXPECT_UPDATE(KR_BAD_ALIAS, "expected memory apart from", momentum, array);
+  EXPECT_UPDATE(KR_OK, "", product, array);
+  array = array_in(memory);
+  array.direction = array.v;
+  EXPECT_UPDATE(KR_OK, "", quotient, array);
+  EXPECT_UPDATE(KR_OK, "", gate, array);
+  EXPECT_UPDATE(KR_BAD_ALIAS, "expected memory apart from", adam, array);
 }
 
 TEST("reduce: lists") {

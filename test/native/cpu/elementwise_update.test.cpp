@@ -41,8 +41,15 @@ const Form kForms[] = {
     {KR_UPDATE_MOMENTUM, true, false, false, true}, {KR_UPDATE_MOMENTUM, true, false, true, false},
     {KR_UPDATE_SIGN, true, false, true, true},      {KR_UPDATE_SIGN, false, false, true, false},
     {KR_UPDATE_ADAM, true, false, true, false},     {KR_UPDATE_ADAM, false, true, true, true},
-    {KR_UPDATE_ADAM, true, true, false, true},
+    {KR_UPDATE_ADAM, true, true, false, true},      {KR_UPDATE_MAX, true, false, true, false},
+    {KR_UPDATE_MAX, false, false, true, true},      {KR_UPDATE_QUOTIENT, true, false, true, false},
+    {KR_UPDATE_QUOTIENT, false, false, true, true}, {KR_UPDATE_PRODUCT, true, false, true, true},
+    {KR_UPDATE_GATE, true, false, true, true},
 };
+
+bool has_v(int32_t kind) {
+  return kind == KR_UPDATE_ADAM || kind == KR_UPDATE_MAX || kind == KR_UPDATE_QUOTIENT || kind == KR_UPDATE_GATE;
+}
 
 template <typename T>
 kr_update_array described(const Form& form, Arrays<T>& arrays) {
@@ -50,7 +57,7 @@ kr_update_array described(const Form& form, Arrays<T>& arrays) {
   array.count = static_cast<int64_t>(arrays.gradient.size());
   array.gradient = arrays.gradient.data();
   if (form.m) array.m = arrays.m.data();
-  if (form.kind == KR_UPDATE_ADAM) array.v = arrays.v.data();
+  if (has_v(form.kind)) array.v = arrays.v.data();
   if (form.v_max) array.v_max = arrays.v_max.data();
   if (form.direction) array.direction = arrays.direction.data();
   if (form.w) array.w = arrays.w.data();
@@ -58,8 +65,11 @@ kr_update_array described(const Form& form, Arrays<T>& arrays) {
   array.m_decay = 0.9, array.m_weight = 0.1;
   array.v_decay = 0.99, array.v_weight = 0.01;
   array.from_gradient = 0.4, array.from_m = 0.7, array.v_scale = 1.7;
-  array.epsilon_inside = 1e-6, array.epsilon = 1e-3;
+  // Without a root a moment near 0 would make quotients of any size.
+  const bool has_root = form.kind == KR_UPDATE_ADAM;
+  array.epsilon_inside = 1e-6, array.epsilon = has_root ? 1e-3 : 0.5;
   array.lr = 0.05, array.shrinkage = 0.01;
+  array.lower = -0.25, array.upper = 0.5;
   return array;
 }
 

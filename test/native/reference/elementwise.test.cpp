@@ -1,4 +1,5 @@
 // elementwise_update and reduce of the reference on numbers worked out by hand.
+#include <cmath>
 #include <vector>
 
 #include "../batch.hpp"
@@ -81,11 +82,53 @@ void kinds_by_hand() {
   expect_values(d, {2. / 3, -4 / 6.403124237, 0});
 }
 
+template <typename T>
+void kinds_with_other_moments() {
+  std::vector<T> g{1, -2, 0}, m{10, 20, 0}, v{3, 0, -1}, d{7, 7, 7};
+  kr_update_array array = of(g);
+  array.m = m.data();
+  array.direction = d.data();
+  update<T>(KR_UPDATE_PRODUCT, array);  // D = g m
+  expect_values(d, {10, -40, 0});
+  array.lower = -1;
+  array.upper = 30;
+  update<T>(KR_UPDATE_PRODUCT, array);
+  expect_values(d, {10, -1, 0});
+  expect_values(m, {10, 20, 0});
+
+  array.v = v.data();
+  array.m_decay = 0.5;
+  array.m_weight = 1;  // m = 6, 8, 0
+  array.from_m = 0.5;  // numerator 4, 2, 0
+  array.v_scale = 2;
+  array.epsilon = 4;
+  array.upper = 0.6;
+  update<T>(KR_UPDATE_QUOTIENT, array);  // denominators 6, 4, 4
+  expect_values(m, {6, 8, 0});
+  expect_values(v, {3, 0, -1});
+  expect_values(d, {0.6, 0.5, 0});
+
+  v = {3, 0, 1};
+  array.v_decay = 0.5;
+  array.v_weight = 2;
+  update<T>(KR_UPDATE_MAX, array);  // v = 2, 4, 1/2; m = 4, 2, 0; D = (g + m / 2) / (2 v + 4)
+  expect_values(v, {2, 4, 0.5});
+  expect_values(d, {3. / 8, -1. / 12, 0});
+
+  v = {10, 20, 30};
+  array.m_decay = 0;
+  update<T>(KR_UPDATE_GATE, array);  // |g - m| = 3, 4, 0; m <- g
+  expect_values(d, {10 / (1 + std::exp(-3.)), 20 / (1 + std::exp(-4.)), 15});
+  expect_values(m, {1, -2, 0});
+}
+
 }  // namespace
 
 TEST("elementwise_update: every kind by hand") {
   kinds_by_hand<float>();
   kinds_by_hand<double>();
+  kinds_with_other_moments<float>();
+  kinds_with_other_moments<double>();
 }
 
 TEST("elementwise_update: the direction may take the gradient's place") {
