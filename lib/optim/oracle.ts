@@ -11,6 +11,9 @@ export type LossAt = (values: Arrays) => number
 /** Gradient of the loss of the current batch at `values`, a mean over the batch. */
 export type GradientAt = (values: Arrays) => Arrays
 
+/** Both in one pass. */
+export type LossAndGradientAt = (values: Arrays) => { readonly loss: number; readonly gradient: Arrays }
+
 /** Hessian (or Gauss-Newton matrix, or Fisher matrix) of the loss of the current batch at `values`, times `vectors`. */
 export type HessianVector = (vectors: Arrays, values: Arrays) => Arrays
 
@@ -45,4 +48,21 @@ export function answered(
     }
   })
   return answer as Arrays
+}
+
+/** A loss, checked: a number, and finite unless `mayDiverge`. */
+export function answeredLoss(owner: string, callback: string, loss: unknown, mayDiverge = false): number {
+  if (typeof loss !== 'number') {
+    throw new KronrootError('ERR_SHAPE', `${owner}: ${callback} must return a number for the loss, got ${shown(loss)}`)
+  }
+  if (!Number.isFinite(loss) && !mayDiverge) {
+    throw new KronrootError('ERR_NON_FINITE', `${owner}: ${callback} returned the loss ${loss}`)
+  }
+  return loss
+}
+
+/** A callback among the options: a function, or nothing where `isOptional`; else ERR_OPTION. */
+export function callback<Callback>(owner: string, field: string, value: Callback, isOptional = false): Callback {
+  if (typeof value === 'function' || (isOptional && value === undefined)) return value
+  throw new KronrootError('ERR_OPTION', `${owner}: ${field} must be a function, got ${shown(value)}`)
 }

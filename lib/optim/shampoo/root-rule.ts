@@ -1,7 +1,9 @@
-// The machinery of rules that precondition with inverse roots of Kronecker factors: Shampoo, KL-Shampoo, ASGO.
+// The machinery of rules that precondition with Kronecker factors on the way from gradient to graft and momentum: with their
+// inverse roots (Shampoo, KL-Shampoo, ASGO), or in their eigenbases with corrected eigenvalues.
 import type { Device } from '../../device.js'
 import { applyRoots, applyToMatrices, applyToTensors } from '../../precondition/apply.js'
 import { copyAll, disposeArrays, type ParameterArray, withViews, zeros } from '../../precondition/arrays.js'
+import { basisSolver, transport } from '../../precondition/bases.js'
 import { blockRuns, stackBlocks, unstackBlocks } from '../../precondition/blocks.js'
 import { exponentsOf } from '../../precondition/exponents.js'
 import { type BucketFactors, createFactors, disposeFactors, isStarted } from '../../precondition/factors.js'
@@ -13,6 +15,7 @@ import { accumulateStatistics, type StatisticSource } from '../../precondition/s
 import { finiteOnly } from '../elementwise.js'
 import type { Graft } from '../graft.js'
 import type { Gradients, ParameterSpec, Rule, RuleContext } from '../rule.js'
+import { applyCorrected, correct, createCorrection, disposeCorrection } from './correction.js'
 import { reportFactors } from './factor-slots.js'
 import { describeRoots, type RootSettings, type RootState, rootSlots } from './root-state.js'
 
@@ -37,6 +40,7 @@ export function rootRule(settings: RootSettings): Rule<RootState> {
     dispose: (state) => {
       state.refresher.dispose()
       for (const group of state.groups) disposeFactors(group)
+      for (const correction of state.corrections) disposeCorrection(correction)
       disposeArrays(state.directions)
       settings.filter.dispose(state.filter)
       if (state.heavyBall !== undefined) settings.heavyBall?.dispose(state.heavyBall)
@@ -46,22 +50,29 @@ export function rootRule(settings: RootSettings): Rule<RootState> {
 }
 
 function createState(settings: RootSettings, parameters: readonly ParameterSpec[], device: Device): RootState {
-  const { name, timing, scaling, toleratedFailures } = settings
+  const { name, timing, scaling, toleratedFailures, correction } = settings
   const plan = planBlocks(parameters, settings)
   const groups = plan.buckets.map((bucket) =>
     createFactors(device, bucket, parameters, {
-      kinds: settings.sides(bucket.shape),
+      // There is no diagonal of a basis.
+      kinds: settings.sides(bucket.shape).map((kind) => (kind === 'full' || correction === undefined ? kind : 'none')),
       exponents: exponentsOf(bucket.shape.length, settings.exponents, settings.sharers(bucket.shape)),
       toleratedFailures,
-      start: 'identity',
+      start: correction === undefined ? 'identity' : 'zero',
     }),
   )
-  const solver = rootSolver(settings.root, settings.ridge, timing.tolerance)
+  const corrections = correction === undefined ? [] : groups.map((group) => createCorrection(device, group))
+  const carried = transport((group) => ({ numbers: [], squares: [corrections[groups.indexOf(group)]!.second] }))
+  const solves =
+    correction === undefined
+      ? { solver: rootSolver(settings.root, settings.ridge, timing.tolerance) }
+      : { solver: basisSolver(correction.update, timing.tolerance), transport: carried }
   return {
     device,
     plan,
     groups,
-    refresher: new Refresher(device, groups, { owner: name, timing, solver, scaling }),
+    corrections,
+    refresher: new Refresher(device, groups, { owner: name, timing, scaling, ...solves }),
     directions: parameters.map(({ shape }) => zeros(device, elements(shape))),
     filter: settings.filter.init(parameters, device),
     graft: settings.graft?.rule?.init(parameters, device),
@@ -73,17 +84,18 @@ function update(settings: RootSettings, state: RootState, gradients: Gradients, 
   const { step, clock } = context
   const { timing, graft } = settings
   const usable = clock.time('apply', () => finiteOnly(state.device, gradients))
-  if (timing.takesStatistics(step)) clock.time('statistics', () => accumulate(settings, state, usable, step))
+  clock.time('statistics', () => accumulate(settings, state, usable, step))
   if (state.refresher.mark(step)) {
     clock.time('refresh', () => state.refresher.advance(step, (parameter) => usable[parameter] !== null))
   }
+  clock.time('statistics', () => correctAll(settings, state, usable, step))
   if (step <= timing.burnIn) return gradients.map(() => null)
   const filtered = clock.time('apply', () => settings.filter.update(usable, state.filter, step))
   const grafts = graft === undefined ? undefined : graftDirections(graft, state, usable, filtered, context)
   return clock.time('apply', () => {
     const started = startedBlocks(settings, state)
     const isStartedBlock = (block: Block) => started.has(block)
-    const directions = preconditionAll(state, filtered, grafts ?? filtered, isStartedBlock)
+    const directions = preconditionAll(settings, state, filtered, grafts ?? filtered, isStartedBlock, step)
     if (grafts !== undefined && directions !== grafts) {
       graftNorms(state.device, state.plan, directions, grafts, settings.graftScope, isStartedBlock)
     }
@@ -93,12 +105,22 @@ function update(settings: RootSettings, state: RootState, gradients: Gradients, 
 }
 
 function accumulate(settings: RootSettings, state: RootState, usable: Gradients, step: number): void {
+  const isTaken = settings.timing.takesStatistics(step)
+  if (!isTaken && settings.correction === undefined) return
   const beta = settings.beta2(step)
   for (const group of state.groups) {
     if (group.bucket.blocks.every(({ parameter }) => usable[parameter] === null)) continue
     stackBlocks(group, usable)
-    accumulateStatistics(group, usable, beta, settings.isWhitened ? whitened(group) : undefined)
+    if (isTaken) accumulateStatistics(group, usable, beta, settings.isWhitened ? whitened(group) : undefined)
   }
+}
+
+/** Second moments in the bases, of the gradients that are stacked. */
+function correctAll({ correction }: RootSettings, state: RootState, usable: Gradients, step: number): void {
+  if (correction === undefined) return
+  state.groups.forEach((group, index) => {
+    correct(group, state.corrections[index]!, usable, correction, step)
+  })
 }
 
 /** The gradient with the roots of all other dimensions applied, its Gram matrix divided by their sizes. */
@@ -139,20 +161,24 @@ function startedBlocks({ graftScope }: RootSettings, { groups }: RootState): Rea
 
 /** Preconditions every block that has roots and a gradient, bucket by bucket; the others take what `unstarted` has. */
 function preconditionAll(
+  { correction }: RootSettings,
   state: RootState,
   filtered: Gradients,
   unstarted: Gradients,
   isStartedBlock: (block: Block) => boolean,
+  step: number,
 ): Gradients {
   const all = state.plan.buckets.flatMap(({ blocks }) => blocks).filter(({ parameter }) => filtered[parameter])
   if (!all.some(isStartedBlock)) return unstarted
   const directions = filtered.map((source, index) => (source === null ? null : state.directions[index]!))
-  for (const group of state.groups) {
+  state.groups.forEach((group, index) => {
     const { blocks } = group.bucket
-    if (!blocks.some((block) => filtered[block.parameter] && isStartedBlock(block))) continue
+    if (!blocks.some((block) => filtered[block.parameter] && isStartedBlock(block))) return
     stackBlocks(group, filtered)
-    unstackBlocks(group, applyRoots(group), directions)
-  }
+    const applied =
+      correction === undefined ? applyRoots(group) : applyCorrected(group, state.corrections[index]!, correction, step)
+    unstackBlocks(group, applied, directions)
+  })
   const late = all.filter((block) => !isStartedBlock(block))
   withViews((views) => {
     const runs = (block: Block, arrays: Gradients) => blockRuns(block, arrays[block.parameter] as ParameterArray, views)

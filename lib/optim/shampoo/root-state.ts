@@ -1,6 +1,7 @@
 import type { Device } from '../../device.js'
 import type { RootMethod } from '../../linalg/inverse-root.js'
 import type { ParameterArray } from '../../precondition/arrays.js'
+import type { BasisUpdate } from '../../precondition/bases.js'
 import type { ExponentOverride } from '../../precondition/exponents.js'
 import { activeFactors, type BucketFactors } from '../../precondition/factors.js'
 import type { GraftScope } from '../../precondition/graft-norms.js'
@@ -16,14 +17,17 @@ import type { FilterState, GradientFilter } from '../filter.js'
 import type { Graft } from '../graft.js'
 import type { HeavyBall, HeavyBallState } from '../heavy-ball.js'
 import type { BucketPlan, RulePlan } from '../rule.js'
-import { renamedSlot, type Slot } from '../slots.js'
-import { factorSlots } from './factor-slots.js'
+import { arraySlot, blockSlot, renamedSlot, type Slot } from '../slots.js'
+import type { Correction, CorrectionSettings } from './correction.js'
+import { blockPrefixes, factorSlots } from './factor-slots.js'
 
 /** Checked options of a rule that preconditions with roots. */
 export interface RootSettings {
   readonly name: string
   /** Whether the statistic of a dimension is that of the gradient whitened along the others (KL-Shampoo). */
   readonly isWhitened: boolean
+  /** Second moments in the eigenbases take the place of roots. */
+  readonly correction: (CorrectionSettings & { readonly update: BasisUpdate }) | undefined
   readonly beta2: (step: number) => number
   readonly isSum: boolean
   readonly scaling: StatisticScaling
@@ -49,6 +53,8 @@ export interface RootState {
   readonly plan: Plan
   readonly groups: readonly BucketFactors[]
   readonly refresher: Refresher
+  /** By bucket; none where roots are applied. */
+  readonly corrections: readonly Correction[]
   /** Directions, one a parameter. */
   readonly directions: readonly ParameterArray[]
   readonly filter: FilterState
@@ -60,9 +66,24 @@ export interface RootState {
 export function rootSlots(state: RootState, settings: RootSettings): readonly Slot[] {
   return [
     ...settings.filter.slots(state.filter),
-    ...factorSlots(state, 'root', { isSum: settings.isSum, isStaggered: settings.timing.isStaggered }),
+    ...factorSlots(state, settings.correction === undefined ? 'root' : 'basis', {
+      isSum: settings.isSum,
+      isStaggered: settings.timing.isStaggered,
+    }),
+    ...state.corrections.flatMap((correction, index) => correctionSlots(correction, state.groups[index]!, state.plan)),
     ...(settings.graft?.rule?.slots(state.graft) ?? []).map((slot) => renamedSlot(slot, graftKey)),
     ...(state.heavyBall === undefined ? [] : (settings.heavyBall?.slots(state.heavyBall) ?? [])),
+  ]
+}
+
+function correctionSlots({ second, start }: Correction, group: BucketFactors, plan: Plan): readonly Slot[] {
+  const prefixes = blockPrefixes(group, plan)
+  return [
+    blockSlot(
+      second,
+      prefixes.map((prefix) => `${prefix}.second`),
+    ),
+    ...prefixes.map((prefix, block) => arraySlot(`${prefix}.secondStart`, start, block, 1)),
   ]
 }
 
@@ -131,16 +152,25 @@ function bucketCost(group: BucketFactors, settings: RootSettings): BucketCost {
   // A diagonal takes squares and their sums. Whitening applies the roots of the other dimensions for each of them.
   const statisticsCalls = full.length + 2 * diagonal
   const whiteningCalls = settings.isWhitened && factors.length > 1 ? factors.length : 0
-  const inFlight = (isMatrix ? 3 : 1) * blocks * elements(bucket.shape)
+  // Second moment, what is in the bases, and a tensor for blocks that are stacked on the host.
+  const corrected = settings.correction === undefined ? 0 : isMatrix ? 2 : 3
+  const inFlight = ((isMatrix ? 3 : 1) + corrected) * blocks * elements(bucket.shape)
+  const rotations = settings.correction === undefined || full.length === 0 ? 0 : 3
   return {
     plan: { shape: bucket.shape, blocks, kernels: kernelNames(full.length, diagonal, isMatrix, settings) },
     bytes: 4 * (inFlight + 2 * blocks * (sum((n) => n * n) + diagonalElements(group))),
     // Gram matrix of an unfolding n x (size / n): n size, by symmetry. Mode product: 2 n size.
-    flopsPerStep: blocks * sum((n) => (settings.isWhitened ? 5 : 3) * n * bucket.size),
-    flopsPerRefresh: blocks * sum((n) => ROOT_COST[settings.root.method ?? 'auto'] * n ** 3),
-    callsPerStep: statisticsCalls + whiteningCalls + applyCalls,
-    callsPerRefresh: full.length,
+    flopsPerStep: blocks * sum((n) => (settings.isWhitened ? 5 : rotations > 0 ? 7 : 3) * n * bucket.size),
+    flopsPerRefresh: blocks * sum((n) => solveCost(settings) * n ** 3),
+    callsPerStep: statisticsCalls + whiteningCalls + (rotations > 0 ? rotations : applyCalls),
+    callsPerRefresh: (settings.correction === undefined ? 1 : 4) * full.length,
   }
+}
+
+/** Multiples of n^3 that a solve costs; bases with the cosines between the old and the new one. */
+function solveCost({ correction, root }: RootSettings): number {
+  if (correction === undefined) return ROOT_COST[root.method ?? 'auto']
+  return correction.update === 'iterate' ? 9 : 12
 }
 
 function diagonalElements(group: BucketFactors): number {
@@ -148,11 +178,18 @@ function diagonalElements(group: BucketFactors): number {
 }
 
 function kernelNames(full: number, diagonal: number, isMatrix: boolean, settings: RootSettings): readonly string[] {
+  const { correction, root } = settings
+  const solve =
+    correction === undefined
+      ? `inverseRoot (${root.method ?? 'auto'}) x ${full}`
+      : `eigh (${correction.update}) x ${full}`
   return [
     ...(full > 0 ? [`gram x ${full}`] : []),
     ...(diagonal > 0 ? [`kronSquares x ${diagonal}`, `matmul x ${diagonal}`] : []),
-    ...(full > 0 ? [`inverseRoot (${settings.root.method ?? 'auto'}) x ${full}`] : []),
-    ...(full > 0 ? [isMatrix ? 'kronApply' : 'modeProduct'] : []),
+    ...(full > 0 ? [solve] : []),
+    ...(full > 0
+      ? [`${isMatrix ? 'kronApply' : 'modeProduct'}${settings.correction === undefined ? '' : ' x 4'}`]
+      : []),
     ...(diagonal > 0 ? ['kronSolve'] : []),
   ]
 }

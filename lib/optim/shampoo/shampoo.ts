@@ -120,6 +120,7 @@ export function rootSettings(name: string, options: ShampooOptions, isWhitened =
   return {
     name,
     isWhitened,
+    correction: undefined,
     beta2: isSum ? () => 1 : hyperparameter(name, 'beta2', beta2, { min: 0, below: 1 }),
     isSum,
     scaling: {

@@ -119,3 +119,91 @@ export function soapModel(options: SoapModelOptions): Model {
     }
   }
 }
+
+export interface CorrectedModelOptions {
+  readonly beta1: number
+  /** 1 is the sum. */
+  readonly beta2: number
+  readonly correctionBeta: number
+  readonly epsilon: number
+  readonly every: number
+}
+
+/** Eigenvalue-corrected Shampoo of one block, decomposed every so often from step `every` on. */
+export function correctedModel({ beta1, beta2, correctionBeta, epsilon, every }: CorrectedModelOptions): Model {
+  return (original) => {
+    const shape = original.length === 0 ? [1] : original
+    const size = shape.reduce((product, d) => product * d, 1)
+    const factors = shape.map((d) => matrix(d, d))
+    let bases: Matrix[] | undefined
+    let m = new Array<number>(size).fill(0)
+    let v = new Array<number>(size).fill(0)
+    let t = 0
+    let taken = 0
+    const along = (tensor: readonly number[], matrices: readonly Matrix[]) =>
+      shape.reduce((result, _, d) => refold(shape, multiply(matrices[d]!, unfold(shape, result, d)), d), [...tensor])
+    return (gradient) => {
+      t++
+      const g = Array.from(gradient)
+      shape.forEach((_, d) => {
+        const x = unfold(shape, g, d)
+        factors[d] = combine(beta2, factors[d]!, beta2 === 1 ? 1 : 1 - beta2, multiply(x, transpose(x)))
+      })
+      if (t % every === 0) {
+        const old = bases
+        bases = factors.map((a) => eigen(a).vectors)
+        const cosines = bases.map((p, d) => (old === undefined ? p : multiply(transpose(old[d]!), p)))
+        if (old !== undefined)
+          v = along(
+            v,
+            cosines.map((o) => transpose(squared(o))),
+          )
+      }
+      m = m.map((value, i) => beta1 * value + (1 - beta1) * g[i]!)
+      const filtered = m.map((value) => value / (1 - beta1 ** t))
+      if (bases === undefined) return filtered
+      taken++
+      const into = bases.map(transpose)
+      v = along(g, into).map((z, i) => correctionBeta * v[i]! + (1 - correctionBeta) * z ** 2)
+      const moved = along(filtered, into)
+      return along(
+        moved.map((z, i) => z / Math.sqrt(v[i]! / (1 - correctionBeta ** taken) + epsilon)),
+        bases,
+      )
+    }
+  }
+}
+
+export interface SplusModelOptions {
+  readonly beta1: number
+  readonly beta2: number
+  readonly vectorScale: number
+  readonly burnIn: number
+}
+
+/** SPlus with bases of every step. */
+export function splusModel({ beta1, beta2, vectorScale, burnIn }: SplusModelOptions): Model {
+  return (shape) => {
+    const isMatrix = shape.length === 2
+    const [rows, columns] = isMatrix ? (shape as [number, number]) : [shape.reduce((p, d) => p * d, 1), 1]
+    let m = matrix(rows, columns)
+    let left = matrix(rows, rows)
+    let right = matrix(columns, columns)
+    let t = 0
+    return (gradient) => {
+      t++
+      const g = matrix(rows, columns, gradient)
+      m = combine(beta1, m, t > burnIn ? 1 - beta1 : 0, g)
+      if (t <= burnIn) m = matrix(rows, columns)
+      left = combine(beta2, left, 1 - beta2, multiply(g, transpose(g)))
+      right = combine(beta2, right, 1 - beta2, multiply(transpose(g), g))
+      if (t <= burnIn) return new Array<number>(rows * columns).fill(0)
+      if (!isMatrix) return Array.from(m.data, (value) => vectorScale * Math.sign(value))
+      const [p, q] = [eigen(left).vectors, eigen(right).vectors]
+      const turned = multiply(multiply(transpose(p), m), q)
+      const signs = matrix(rows, columns, turned.data.map(Math.sign))
+      const back = multiply(multiply(p, signs), transpose(q))
+      return Array.from(back.data, (value) => (2 / (rows + columns)) * value)
+    }
+  }
+}

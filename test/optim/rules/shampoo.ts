@@ -1,9 +1,18 @@
-import { adamw, asgo, klShampoo, klSoap, shampoo, soap } from '../../../lib/optim/index.js'
+import {
+  adamw,
+  asgo,
+  eigenvalueCorrectedShampoo,
+  klShampoo,
+  klSoap,
+  shampoo,
+  soap,
+  splus,
+} from '../../../lib/optim/index.js'
 import { eigen, type Matrix } from '../dense64.js'
 import { diagonalModel } from '../models/first-order.js'
 import { perParameter } from '../models/model.js'
 import { shampooModel } from '../models/shampoo.js'
-import { soapModel } from '../models/soap.js'
+import { correctedModel, soapModel, splusModel } from '../models/soap.js'
 import { ANY_SHAPES, type RuleCase } from './rule-case.js'
 
 const trace = (value: number) => (factor: Matrix) => {
@@ -202,6 +211,33 @@ export const SHAMPOO: readonly RuleCase[] = [
     tolerance: 2e-3,
     lr: 0.05,
     firstMove: 2,
+    hasSchedule: true,
+  },
+  {
+    name: 'eigenvalueCorrectedShampoo',
+    make: () =>
+      eigenvalueCorrectedShampoo({
+        beta2: 0.95,
+        merge: 'none',
+        correctionBeta: 0.9,
+        epsilon: 1e-8,
+        refresh: { every: 3 },
+      }),
+    model: () =>
+      perParameter(correctedModel({ beta1: 0.9, beta2: 0.95, correctionBeta: 0.9, epsilon: 1e-8, every: 3 })),
+    shapes: [[5, 5], [4, 4], [5, 5], [3], [3, 2, 4], []],
+    tolerance: 1e-3,
+    lr: 0.05,
+    hasSchedule: true,
+  },
+  {
+    name: 'splus',
+    make: () => splus({ averageBeta: 0.9, refresh: { every: 1, burnIn: 4 }, vectorScale: 0.1 }),
+    model: () => perParameter(splusModel({ beta1: 0.9, beta2: 0.999, vectorScale: 0.1, burnIn: 4 })),
+    shapes: [[6, 4], [5], [6, 4], [4, 6], []],
+    tolerance: 1e-3,
+    lr: 0.3,
+    firstMove: 5,
     hasSchedule: true,
   },
 ]
