@@ -11,6 +11,7 @@ import {
   scheduleFree,
   sgd,
   shampoo,
+  vrgd,
   xgrad,
 } from '../../lib/optim/index.js'
 import { quadraticOracle } from './oracle.js'
@@ -110,6 +111,11 @@ describe('native calls', () => {
     ['xgrad', () => xgrad(sgd()), ['dot', 'combine', 'combine', 'combine']],
     ['scheduleFree', () => scheduleFree(sgd()), ['dot', 'combine', 'combine', 'combine']],
     ['mars', () => mars(sgd()), ['dot', 'combine', 'dot', 'combine', 'combine']],
+    [
+      'vrgd',
+      () => vrgd(sgd(), { variance: (specs) => specs.map(() => new Float32Array(24).fill(1)) }),
+      ['dot', 'quotient', 'dot', 'product', 'product', 'combine'],
+    ],
     ['accumulate', () => accumulate(sgd(), { every: 1 }), ['dot', 'combine', 'combine']],
   ])('%s: elementwise calls do not grow with the number of parameters', (_, rule, expected) => {
     for (const count of [1, 40]) {

@@ -5,7 +5,7 @@ import { hyperparameter, numberIn } from '../../schedule/validate.js'
 import { normalNoise } from '../noise.js'
 import type { GradientAt } from '../oracle.js'
 import type { Gradients, Rule } from '../rule.js'
-import { checkedGradientAt, gradientElsewhere, neededValues, placed } from './gradient-at.js'
+import { checkedGradientAt, gradientElsewhere, neededValues } from './gradient-at.js'
 import { normsOf } from './norms.js'
 import { checkedRule, type WrapperState, type WrapperStep, wrapper } from './wrapper.js'
 
@@ -27,7 +27,7 @@ export interface EntropySgdOptions {
   readonly seed?: number
 }
 
-type EntropyStep = WrapperStep<'point' | 'average' | 'gradient' | 'noise', 'steps'>
+type EntropyStep = WrapperStep<'point' | 'average' | 'gradient', 'steps'>
 
 /**
  * Entropy-SGD: the rule gets the gradient of the local entropy, an average of the loss over a neighbourhood that L steps of
@@ -53,11 +53,11 @@ export function entropySgd(rule: Rule, options: EntropySgdOptions): Rule<Wrapper
   const alpha = hyperparameter(owner, 'alpha', options.alpha ?? 0.75, { above: 0, max: 1 })
   const noise = hyperparameter(owner, 'noise', options.noise ?? 1e-4, { min: 0 })
   const seed = numberIn(owner, 'seed', options.seed ?? 0, { integer: true })
-  return wrapper<'point' | 'average' | 'gradient' | 'noise', 'steps'>({
+  return wrapper<'point' | 'average' | 'gradient', 'steps'>({
     name: owner,
     rule: checkedRule(owner, rule),
     arrays: {},
-    scratch: { point: 'whole', average: 'whole', gradient: 'whole', noise: 'whole' },
+    scratch: { point: 'whole', average: 'whole', gradient: 'whole' },
     numbers: { steps: 0 },
     needsValues: true,
     flopsPerElement: 30 * length,
@@ -139,9 +139,9 @@ function walk(step: EntropyStep, gradients: Gradients, walked: number, settings:
       present.map((entry) => {
         if (entry === null) return null
         const key = [settings.seed, entry.numbers.steps, walked, entry.spec.name].join(' ')
-        const shake = placed(entry.noise, normalNoise(key, lengthOf(entry.point)))
+        const shaking = normalNoise(key, lengthOf(entry.point))
         const weights = { fromGradient: Math.sqrt(lr) * noise, fromM: 1 }
-        return { gradient: shake, m: entry.point, direction: entry.point, ...weights }
+        return { gradient: shaking, m: entry.point, direction: entry.point, ...weights }
       }),
     )
   }
