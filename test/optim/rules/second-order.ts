@@ -6,6 +6,7 @@ import {
   lbfgs,
   newtonCg,
   psgdKron,
+  psgdLra,
   saddleFreeNewton,
   singd,
 } from '../../../lib/optim/index.js'
@@ -16,6 +17,7 @@ import { gaussNewtonModel, hessianResiduals, leastSquaresResiduals } from '../mo
 import { lbfgsModel } from '../models/second-order/lbfgs.js'
 import { newtonModel, saddleFreeModel } from '../models/second-order/newton.js'
 import { psgdKronModel } from '../models/second-order/psgd-kron.js'
+import { psgdLraModel } from '../models/second-order/psgd-lra.js'
 import { singdModel } from '../models/second-order/singd.js'
 import { asArrays, type Oracle } from '../oracle.js'
 import { ANY_SHAPES, type RuleCase } from './rule-case.js'
@@ -161,5 +163,15 @@ export const SECOND_ORDER: readonly RuleCase[] = [
     tolerance: 1e-5,
     lr: 0.1,
     hasSchedule: true,
+  },
+  {
+    name: 'psgdLra',
+    make: () => psgdLra({ rank: 3, seed: 5 }),
+    model: () => psgdLraModel({ rank: 3, rate: 0.1, beta1: 0.9, maxRms: 2, seed: 5 }),
+    shapes: SMALL,
+    tolerance: 1e-4,
+    lr: 0.05,
+    hasSchedule: true,
+    isCoupled: true,
   },
 ]
