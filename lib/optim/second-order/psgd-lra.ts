@@ -66,7 +66,7 @@ export interface PsgdLraState {
  * Couples all parameters of a group. A step in which one of them has no gradient leaves the preconditioner alone and takes the
  * principal submatrix of the others. State: 2 r + 1 (with beta1 one more) numbers an element. A step: 9 matmul of r x n.
  *
- * Source: Li, arXiv 2211.04422, section 4, proposition 5 and algorithm for U V d; Pooladzandi and Li, arXiv 2402.04553.
+ * Source: Li, arXiv 2211.04422; Pooladzandi and Li, arXiv 2402.04553.
  */
 export function psgdLra(options: PsgdLraOptions = {}): Rule<PsgdLraState> {
   const owner = 'psgdLra'

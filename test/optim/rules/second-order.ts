@@ -1,16 +1,21 @@
 import {
+  adaHessian,
   egn,
   fullMatrixAdagrad,
   ggt,
   type HessianVector,
   lbfgs,
   newtonCg,
+  oasis,
+  polyak,
   psgdKron,
   psgdLra,
   saddleFreeNewton,
   singd,
+  sophia,
 } from '../../../lib/optim/index.js'
 import { perParameter } from '../models/model.js'
+import { adaHessianModel, oasisModel, polyakModel, sophiaModel } from '../models/second-order/diagonal.js'
 import { split } from '../models/second-order/flat.js'
 import { fullAdagradModel, ggtModel } from '../models/second-order/full-matrix.js'
 import { gaussNewtonModel, hessianResiduals, leastSquaresResiduals } from '../models/second-order/gauss-newton.js'
@@ -174,4 +179,84 @@ export const SECOND_ORDER: readonly RuleCase[] = [
     hasSchedule: true,
     isCoupled: true,
   },
+  {
+    name: 'adaHessian, averaged over kernels',
+    make: (oracle) => adaHessian({ hessianVector: hessianVector(oracle), seed: 3 }),
+    model: (oracle) =>
+      adaHessianModel({ oracle, seed: 3, beta1: 0.9, block: (shape) => shape.slice(2).reduce((b, d) => b * d, 1) }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-5,
+    lr: 0.1,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  {
+    name: 'adaHessian, every 3, averaged over 2, without average of the gradient',
+    make: (oracle) =>
+      adaHessian({ hessianVector: hessianVector(oracle), beta1: 0, every: 3, average: 2, epsilon: 1e-2 }),
+    model: (oracle) => adaHessianModel({ oracle, seed: 0, beta1: 0, every: 3, block: () => 2, epsilon: 1e-2 }),
+    shapes: [[3, 2], [4], [2, 2, 2]],
+    tolerance: 1e-5,
+    lr: 0.1,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  {
+    name: 'sophia, Hutchinson',
+    make: (oracle) =>
+      sophia({ estimate: { kind: 'hutchinson', hessianVector: hessianVector(oracle) }, every: 4, gamma: 0.5 }),
+    model: (oracle) => sophiaModel({ oracle, seed: 0, every: 4, gamma: 0.5 }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-5,
+    lr: 0.1,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  {
+    name: 'sophia, Gauss-Newton-Bartlett',
+    make: ({ gradient }) =>
+      sophia({
+        estimate: {
+          kind: 'gauss-newton-bartlett',
+          sampledGradientAt: (values) => asArrays(gradient(values)),
+          batchSize: 8,
+        },
+        every: 2,
+        gamma: 0.05,
+      }),
+    model: (oracle) => sophiaModel({ oracle, seed: 0, every: 2, gamma: 0.05, batchSize: 8 }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-5,
+    lr: 0.05,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  {
+    name: 'oasis',
+    make: (oracle) => oasis({ hessianVector: hessianVector(oracle), seed: 2, least: 0.1 }),
+    model: (oracle) => oasisModel({ oracle, seed: 2, least: 0.1 }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-4,
+    lr: 1,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  ...(['identity', 'adam', 'adagrad', 'hutchinson'] as const).map(
+    (preconditioner): RuleCase => ({
+      name: `polyak, ${preconditioner}`,
+      make: (oracle) =>
+        polyak({
+          lossAt: oracle.loss,
+          preconditioner,
+          epsilon: 0.1,
+          ...(preconditioner === 'hutchinson' ? { hessianVector: hessianVector(oracle) } : {}),
+        }),
+      model: (oracle) => polyakModel({ oracle, preconditioner, epsilon: 0.1 }),
+      shapes: ANY_SHAPES,
+      tolerance: 1e-4,
+      lr: 0.5,
+      hasSchedule: true,
+      isCoupled: true,
+    }),
+  ),
 ]
