@@ -15,6 +15,7 @@ export type { OptimizerOptions, OptimizerPlan, OptimizerReport, OptimizerState }
 export type { BucketPlan, Gradients, ParameterSpec, Rule, RuleContext, RulePlan, SolveReport } from './rule.js'
 export { type AdaHessianOptions, adaHessian } from './second-order/adahessian.js'
 export type { DampingOptions } from './second-order/adaptive-damping.js'
+export { type BayesianNewtonOptions, bayesianNewton } from './second-order/bayesian-newton.js'
 export { type EgnOptions, egn } from './second-order/egn.js'
 export { type FullMatrixAdagradOptions, fullMatrixAdagrad } from './second-order/full-matrix-adagrad.js'
 export { type GgtOptions, ggt } from './second-order/ggt.js'

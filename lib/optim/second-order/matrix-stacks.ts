@@ -57,15 +57,19 @@ export class TensorPool {
   /** Zeros of a shape and views of consecutive parts of these sizes. */
   ragged(shape: readonly number[], sizes: readonly number[]): Parts {
     const tensor = this.zeros(shape)
+    return { tensor, parts: this.views(tensor, sizes) }
+  }
+
+  /** Views of consecutive parts of these sizes. */
+  views(tensor: Tensor, sizes: readonly number[]): readonly Tensor[] {
     let start = 0
-    const parts = sizes.map((size) => {
+    return sizes.map((size) => {
       const at = tensor.pointer + BigInt(4 * start)
       const view = held(size === 0 ? this.device.empty([0]) : this.device.wrap(at, [size]))
       this.#tensors.push(view)
       start += size
       return view
     })
-    return { tensor, parts }
   }
 
   dispose(): void {

@@ -1,5 +1,6 @@
 import {
   adaHessian,
+  bayesianNewton,
   egn,
   fullMatrixAdagrad,
   ggt,
@@ -15,6 +16,7 @@ import {
   sophia,
 } from '../../../lib/optim/index.js'
 import { perParameter } from '../models/model.js'
+import { bayesianModel, blockHessians } from '../models/second-order/bayesian.js'
 import { adaHessianModel, oasisModel, polyakModel, sophiaModel } from '../models/second-order/diagonal.js'
 import { split } from '../models/second-order/flat.js'
 import { fullAdagradModel, ggtModel } from '../models/second-order/full-matrix.js'
@@ -259,4 +261,28 @@ export const SECOND_ORDER: readonly RuleCase[] = [
       isCoupled: true,
     }),
   ),
+  {
+    name: 'bayesianNewton, one block a parameter',
+    make: (oracle) => bayesianNewton({ hessianAt: blockHessians(oracle, 'block'), damping: 0.1 }),
+    model: (oracle) => bayesianModel({ oracle, hessianDrift: 0.01, gradientDrift: 0.1, damping: 0.1 }),
+    shapes: SMALL,
+    tolerance: 1e-5,
+    lr: 0.5,
+  },
+  {
+    name: 'bayesianNewton, dense, without drift of the Hessian',
+    make: (oracle) =>
+      bayesianNewton({
+        hessianAt: blockHessians(oracle, 'dense'),
+        structure: 'dense',
+        hessianDrift: 0,
+        gradientDrift: 0.5,
+        damping: 0.2,
+      }),
+    model: (oracle) => bayesianModel({ oracle, hessianDrift: 0, gradientDrift: 0.5, damping: 0.2 }),
+    shapes: SMALL,
+    tolerance: 1e-5,
+    lr: 0.5,
+    isCoupled: true,
+  },
 ]
