@@ -51,7 +51,7 @@ export interface GgtState {
  * principal submatrix of the others. State: r (and with beta1 one more) numbers an element. A step: r + 1 dot products, two
  * matmul of r x n, one `eigh` of order r.
  *
- * Source: Agarwal et al., Efficient full-matrix adaptive regularization, arXiv 1806.02958, algorithm 1 and section 2.3.
+ * Source: Agarwal et al., Efficient full-matrix adaptive regularization, arXiv 1806.02958, algorithm 1.
  */
 export function ggt(options: GgtOptions = {}): Rule<GgtState> {
   const owner = 'ggt'

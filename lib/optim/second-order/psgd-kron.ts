@@ -59,7 +59,7 @@ export interface PsgdKronState {
  *
  * A parameter whose gradient is 0 keeps its factors. State: the factors (at most twice the elements), with beta1 one average.
  *
- * Source: Li, arXiv 1512.04202, 2402.11858, and the psgd_torch notes on the geometry; Pooladzandi and Li, arXiv 2402.04553.
+ * Source: Li, arXiv 1512.04202 and 2402.11858, and his psgd_torch for the geometry; Pooladzandi and Li, arXiv 2402.04553.
  */
 export function psgdKron(options: PsgdKronOptions = {}): Rule<PsgdKronState> {
   const owner = 'psgdKron'

@@ -36,7 +36,7 @@ export interface SaddleFreeNewtonState extends KrylovSpace {
  * Couples all parameters of a group; those without a gradient stand still, and the others see the block of the Hessian that
  * is theirs. State: none (k + 2 numbers an element of scratch). A step: k products, 4 k matmul, one `eigh` of order k in f64.
  *
- * Source: Dauphin et al., arXiv 1406.2572, algorithm 1, in the subspace of its section 6.
+ * Source: Dauphin et al., arXiv 1406.2572 (saddle-free Newton in a Krylov subspace).
  */
 export function saddleFreeNewton(options: SaddleFreeNewtonOptions): Rule<SaddleFreeNewtonState> {
   const owner = 'saddleFreeNewton'

@@ -56,7 +56,7 @@ export interface SingdState {
  * A factor of a KFAC-like method takes activations and output gradients; this form needs neither. State: the factors and
  * their momenta, with momentum one number an element. A step: two `kronApply` and, a side, two `gram` and a matmul a shape.
  *
- * Source: Lin et al., arXiv 2312.05705 (SINGD), figure 3; Lin et al., arXiv 2402.03496 (square-root-free Shampoo), figure 4.
+ * Source: Lin et al., arXiv 2312.05705 (SINGD); Lin et al., arXiv 2402.03496 (square-root-free Shampoo).
  */
 export function singd(options: SingdOptions = {}): Rule<SingdState> {
   const owner = 'singd'
