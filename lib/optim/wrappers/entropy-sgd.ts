@@ -3,9 +3,9 @@ import { lengthOf } from '../../precondition/arrays.js'
 import type { Schedule } from '../../schedule/schedule.js'
 import { hyperparameter, numberIn } from '../../schedule/validate.js'
 import { normalNoise } from '../noise.js'
-import type { GradientAt } from '../oracle.js'
+import { callback, type GradientAt } from '../oracle.js'
 import type { Gradients, Rule } from '../rule.js'
-import { checkedGradientAt, gradientElsewhere, neededValues } from './gradient-at.js'
+import { gradientElsewhere, neededValues } from './gradient-at.js'
 import { normsOf } from './norms.js'
 import { checkedRule, type WrapperState, type WrapperStep, wrapper } from './wrapper.js'
 
@@ -46,7 +46,7 @@ type EntropyStep = WrapperStep<'point' | 'average' | 'gradient', 'steps'>
 export function entropySgd(rule: Rule, options: EntropySgdOptions): Rule<WrapperState> {
   const owner = 'entropySgd'
   checkFields(owner, options, ['gradientAt', 'steps', 'innerLr', 'gamma', 'alpha', 'noise', 'seed'])
-  const callback = checkedGradientAt(owner, options.gradientAt)
+  const gradientAt = callback(owner, 'gradientAt', options.gradientAt)
   const length = numberIn(owner, 'steps', options.steps ?? 20, { min: 1, integer: true })
   const innerLr = hyperparameter(owner, 'innerLr', options.innerLr ?? 0.1, { above: 0 })
   const gamma = hyperparameter(owner, 'gamma', options.gamma ?? ((step) => 1e-4 * 1.001 ** step), { above: 0 })
@@ -74,7 +74,8 @@ export function entropySgd(rule: Rule, options: EntropySgdOptions): Rule<Wrapper
       }
       for (let walked = 0; walked < length; walked++) {
         const at = parameters.map(({ arrays }, index) => (moving[index] ? arrays.point : values[index]!))
-        const gradients = walked === 0 ? moving : gradientElsewhere(owner, callback, { ...step, gradients: moving }, at)
+        const gradients =
+          walked === 0 ? moving : gradientElsewhere(owner, gradientAt, { ...step, gradients: moving }, at)
         walk(step, gradients, walked, settings)
       }
       const entries = moving.map((gradient, index) => {

@@ -1,15 +1,8 @@
 import { KronrootError } from '../../errors.js'
 import type { ParameterArray } from '../../precondition/arrays.js'
-import { optionError } from '../../schedule/validate.js'
 import { answered, type GradientAt, valuesOf } from '../oracle.js'
 import type { Gradients, RuleContext } from '../rule.js'
 import type { WrapperStep } from './wrapper.js'
-
-/** The callback, checked. */
-export function checkedGradientAt(owner: string, callback: unknown): GradientAt {
-  if (typeof callback === 'function') return callback as GradientAt
-  throw optionError(owner, 'gradientAt', callback, 'a function from values to gradients')
-}
 
 /** The values of the parameters, for wrappers that cannot do without. */
 export function neededValues(owner: string, { parameters }: RuleContext): readonly ParameterArray[] {
