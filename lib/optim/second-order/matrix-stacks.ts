@@ -2,7 +2,7 @@
 // calls a shape, however many parameters there are.
 import type { Device } from '../../device.js'
 import { matmul } from '../../linalg/matmul.js'
-import { held } from '../../precondition/arrays.js'
+import { emptyTensor, held } from '../../precondition/arrays.js'
 import { elements, planBlocks } from '../../precondition/plan.js'
 import type { Tensor } from '../../tensor.js'
 import { updateAll } from '../elementwise.js'
@@ -43,7 +43,7 @@ export class TensorPool {
   }
 
   zeros(shape: readonly number[]): Tensor {
-    const tensor = held(this.device.empty(shape))
+    const tensor = emptyTensor(this.device, shape)
     this.#tensors.push(tensor)
     this.bytes += tensor.bytes
     return tensor
