@@ -21,7 +21,10 @@ export interface PsgdKronOptions {
   readonly betaL?: Schedule
   /** Probability that a step updates the preconditioner, 0 to 1. Default 1. */
   readonly updateProbability?: Schedule
-  /** Noise on the gradient, times its RMS, that keeps directions bounded in which nothing ever comes. Default 1e-4. */
+  /**
+   * Noise on the gradient, times its RMS, >= 0. Without it the factors grow in directions in which nothing ever comes, in the
+   * end beyond fp32. Default 1e-4.
+   */
   readonly damping?: Schedule
   /** Largest side with a dense factor, >= 1. Default 8192. */
   readonly maxSize?: number
