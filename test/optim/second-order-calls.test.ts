@@ -32,7 +32,10 @@ test.each(SECOND_ORDER.filter(({ name }) => !/newtonCg|saddleFree|search/.test(n
     const shapes = Array.from({ length: count }, () => [3, 2])
     const optimizer = optimizerOf(device, shapes, make(quadraticOracle()))
     const [first, second] = gradientSequence(shapes, 2)
+    calls = []
     optimizer.step(first!)
+    // The first step updates everything, as the plan counts it.
+    expect(calls.filter((name) => name === 'call').length).toBe(optimizer.describe().nativeCallsPerStep)
     calls = []
     optimizer.step(second!)
     optimizer.dispose()

@@ -165,7 +165,11 @@ function describePsgd(rule: string, { parameters, pool, stacks, filter }: PsgdKr
       return sum + members.length * perMember
     }, 0),
     flopsPerRefresh: 0,
-    nativeCallsPerStep: stacks.reduce((sum, whitening) => sum + 4 + 7 * dense(whitening).length, 0),
+    nativeCallsPerStep: stacks.reduce((sum, whitening) => {
+      const denseSides = dense(whitening).length
+      const diagonalSides = whitening.factors.length - denseSides
+      return sum + (denseSides > 0 ? 4 : 0) + 7 * denseSides + (diagonalSides > 0 ? 2 : 0) + diagonalSides
+    }, 0),
     nativeCallsPerRefresh: 0,
   }
 }
