@@ -60,9 +60,10 @@ export class ParameterGroup {
     clock: PhaseClock,
   ): GroupStep {
     const lr = this.#lr(step)
-    const regularized = values === undefined ? gradients : this.#addL2(gradients, values, this.#decay.gradient(step))
+    const l2 = this.#decay.gradient(step)
+    const regularized = values === undefined ? gradients : this.#addL2(gradients, values, l2)
     const shrinkage = this.#decay.shrinkage(step, lr)
-    const context = { step, lr, shrinkage, clock, ...(values === undefined ? {} : { parameters: values }) }
+    const context = { step, lr, shrinkage, l2, clock, ...(values === undefined ? {} : { parameters: values }) }
     return { directions: this.rule.update(regularized, this.#state, context), lr, shrinkage }
   }
 

@@ -19,6 +19,8 @@ export interface RuleContext {
   readonly lr: number
   /** What the driver takes off the parameters besides, times their values: W <- W - lr D - shrinkage W. Default 0. */
   readonly shrinkage?: number
+  /** Rate of the term l2 W that the gradients hold already, for rules that ask for gradients elsewhere. Default 0. */
+  readonly l2?: number
   /** Values of the parameters before the step, for rules that look at them. Not to be changed. */
   readonly parameters?: readonly ParameterArray[]
   readonly clock: PhaseClock
@@ -53,6 +55,10 @@ export interface RulePlan {
 export interface SolveReport extends SolveSummary {
   /** For example `128x64 dimension 0`. */
   readonly factor: string
+  /** The earliest step whose statistics are behind a root or basis in use, 0 where one has none yet; steps - oldest is stale. */
+  readonly oldest?: number
+  /** Matrices that are being solved off the JavaScript thread. */
+  readonly pending?: number
 }
 
 /**

@@ -76,6 +76,43 @@ export function blockSlot(tensor: Tensor, keys: readonly string[]): Slot {
   }
 }
 
+/**
+ * A slot over symmetric fp32 matrices, [blocks, n, n], of which the lower triangles are saved, row by row: n (n + 1) / 2
+ * numbers a matrix.
+ */
+export function symmetricSlot(tensor: Tensor, keys: readonly string[]): Slot {
+  const n = tensor.shape[tensor.shape.length - 1]!
+  const length = (n * (n + 1)) / 2
+  return {
+    keys,
+    length,
+    kind: 'f32',
+    read: () => {
+      const data = tensor.data()
+      return keys.map((_, block) => {
+        const packed = new Float32Array(length)
+        for (let i = 0, to = 0; i < n; to += ++i) {
+          const row = (block * n + i) * n
+          packed.set(data.subarray(row, row + i + 1) as Float32Array, to)
+        }
+        return packed
+      })
+    },
+    write: (saved) => {
+      const data = new Float32Array(tensor.size)
+      saved.forEach((packed, block) => {
+        for (let i = 0, from = 0; i < n; i++) {
+          for (let j = 0; j <= i; j++, from++) {
+            data[(block * n + i) * n + j] = packed[from]!
+            data[(block * n + j) * n + i] = packed[from]!
+          }
+        }
+      })
+      tensor.write(data)
+    },
+  }
+}
+
 /** The same slot under other keys. */
 export function renamedSlot(slot: Slot, rename: (key: string) => string): Slot {
   return { ...slot, keys: slot.keys.map(rename) }

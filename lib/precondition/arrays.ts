@@ -66,9 +66,38 @@ export class Views {
     return view
   }
 
+  /** Matrices from .. to of a tensor whose leading dimension counts them, as a tensor over the same memory. */
+  matrices(tensor: Tensor, { from, to }: Run): Tensor {
+    const [count, ...rest] = tensor.shape as [number, ...number[]]
+    if (from === 0 && to === count) return tensor
+    const bytes = (tensor.bytes / count) * from
+    const view = tensor.device.wrap(tensor.pointer + BigInt(bytes), [to - from, ...rest], { dtype: tensor.dtype })
+    this.#tensors.push(view)
+    return view
+  }
+
   dispose(): void {
     for (const tensor of this.#tensors) tensor.dispose()
   }
+}
+
+/** Neighbouring matrices of a stack: from, ..., to - 1. */
+export interface Run {
+  readonly from: number
+  readonly to: number
+}
+
+/** The longest runs of indices below `count` for which `isIn` holds. */
+export function runsOf(count: number, isIn: (index: number) => boolean): readonly Run[] {
+  const runs: Run[] = []
+  for (let from = 0; from < count; from++) {
+    if (!isIn(from)) continue
+    let to = from + 1
+    while (to < count && isIn(to)) to++
+    runs.push({ from, to })
+    from = to
+  }
+  return runs
 }
 
 /** Runs `work` with views that end with it. */

@@ -13,16 +13,21 @@ export type ExponentOverride = Readonly<Record<number, number | readonly number[
 const LARGEST_TERM = 64
 
 /**
- * Exponent of every dimension of a block of the given order: 1 / (2 order), so that the k factors together take the
+ * Exponent of every dimension of a block of the given order: 1 / (2 k), so that the k factors together take the
  * gradient to the power -1/2 (Gupta, Koren and Singer, arXiv 1802.09568, algorithm 2), unless overridden.
  *
+ * @param sharers k, the order by default; 1 where one dimension alone has a factor.
  * @returns a rational per dimension, or undefined for a dimension that is left alone.
  */
-export function exponentsOf(order: number, override: ExponentOverride = {}): readonly (Rational | undefined)[] {
+export function exponentsOf(
+  order: number,
+  override: ExponentOverride = {},
+  sharers = order,
+): readonly (Rational | undefined)[] {
   const chosen = override[order]
   return Array.from({ length: order }, (_, dimension) => {
     const exponent = typeof chosen === 'number' ? chosen : chosen?.[dimension]
-    if (exponent === undefined) return [1, 2 * order]
+    if (exponent === undefined) return [1, 2 * sharers]
     return exponent === 0 ? undefined : rational(exponent)
   })
 }

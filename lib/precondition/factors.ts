@@ -4,6 +4,7 @@ import { held, keepsArrays } from './arrays.js'
 import type { Rational } from './exponents.js'
 import type { Bucket, ParameterSpec } from './plan.js'
 import { FailureLedger } from './recovery.js'
+import type { FactorKind } from './sides.js'
 
 /** Kronecker factor of one dimension, for all blocks of a bucket. */
 export interface Factor {
@@ -11,12 +12,18 @@ export interface Factor {
   readonly dimension: number
   /** Size d of that dimension. */
   readonly size: number
-  /** The root that is applied is statistic^{-exponent}. */
+  readonly kind: Exclude<FactorKind, 'none'>
+  /** The root of a full or diagonal factor is statistic^{-exponent}; rules that keep eigenbases ignore it. */
   readonly exponent: Rational
-  /** [blocks, d, d], zero at first: EMA or sum of the unfolded gradient's Gram matrices. */
+  /** EMA or sum of the unfolded gradient's Gram matrices, [blocks, d, d], zero at first; their diagonals, [blocks, d, 1]. */
   readonly statistic: Tensor
-  /** [blocks, d, d], the identity until the first refresh. */
-  readonly root: Tensor
+  /**
+   * What the last refresh made of the statistic: its inverse root or its eigenbasis, [blocks, d, d]; for a diagonal factor
+   * what the block is divided by, [blocks, d].
+   */
+  readonly solved: Tensor
+  /** Step whose statistics are behind `solved`, by block; 0 before the first answer. */
+  readonly refreshedAt: Int32Array
   readonly ledger: FailureLedger
 }
 
@@ -34,42 +41,71 @@ export interface BucketFactors {
   readonly startWeight: Float64Array
   /** Per block: 1 once a gradient other than zero has entered. */
   readonly seen: Uint8Array
+  /** Per block: 1 from the step at which its refresh is due until it is made; it waits for a gradient. */
+  readonly due: Uint8Array
 }
 
-/** Allocates the factors of a bucket. `exponents` has one entry a dimension. */
+/** What the factors of a bucket are made of. */
+export interface FactorOptions {
+  /** One entry a dimension. */
+  readonly kinds: readonly FactorKind[]
+  /** One entry a dimension; undefined leaves it alone. */
+  readonly exponents: readonly (Rational | undefined)[]
+  readonly toleratedFailures: number
+  /** What `solved` is before the first refresh: the identity, or zero. */
+  readonly start: 'identity' | 'zero'
+}
+
+/** Allocates the factors of a bucket. */
 export function createFactors(
   device: Device,
   bucket: Bucket,
-  exponents: readonly (Rational | undefined)[],
   parameters: readonly ParameterSpec[],
-  toleratedFailures: number,
+  options: FactorOptions,
 ): BucketFactors {
   const count = bucket.blocks.length
   const [rows = 1, columns = 1] = bucket.shape
   const isMatrix = bucket.shape.length <= 2
   return {
     bucket,
-    factors: bucket.shape.map((size, dimension) => {
-      const exponent = exponents[dimension]
-      if (exponent === undefined) return undefined
-      const labels = bucket.blocks.map(
-        (block) =>
-          `${parameters[block.parameter]!.name} block ${block.index} dimension ${dimension} (${size} x ${size})`,
-      )
-      return {
-        dimension,
-        size,
-        exponent,
-        statistic: held(device.empty([count, size, size], { dtype: 'f32' })),
-        root: held(device.tensor(identities(count, size), [count, size, size])),
-        ledger: new FailureLedger(labels, toleratedFailures),
-      }
-    }),
+    factors: bucket.shape.map((_, dimension) => createFactor(device, bucket, parameters, dimension, options)),
     stack: isMatrix && keepsArrays(device) ? undefined : new Float32Array(count * bucket.size),
     input: isMatrix ? held(device.empty([count, rows, columns], { dtype: 'f32' })) : undefined,
     output: isMatrix ? held(device.empty([count, rows, columns], { dtype: 'f32' })) : undefined,
     startWeight: new Float64Array(count).fill(1),
     seen: new Uint8Array(count),
+    due: new Uint8Array(count),
+  }
+}
+
+function createFactor(
+  device: Device,
+  bucket: Bucket,
+  parameters: readonly ParameterSpec[],
+  dimension: number,
+  { kinds, exponents, toleratedFailures, start }: FactorOptions,
+): Factor | undefined {
+  const exponent = exponents[dimension]
+  const kind = kinds[dimension]!
+  if (exponent === undefined || kind === 'none') return undefined
+  const size = bucket.shape[dimension]!
+  const count = bucket.blocks.length
+  const labels = bucket.blocks.map(
+    (block) => `${parameters[block.parameter]!.name} block ${block.index} dimension ${dimension} (${size} x ${size})`,
+  )
+  const isFull = kind === 'full'
+  const first = isFull
+    ? identities(start === 'identity' ? count : 0, count, size)
+    : new Float32Array(count * size).fill(1)
+  return {
+    dimension,
+    size,
+    kind,
+    exponent,
+    statistic: held(device.empty(isFull ? [count, size, size] : [count, size, 1], { dtype: 'f32' })),
+    solved: held(device.tensor(first, isFull ? [count, size, size] : [count, size])),
+    refreshedAt: new Int32Array(count),
+    ledger: new FailureLedger(labels, toleratedFailures),
   }
 }
 
@@ -78,19 +114,25 @@ export function activeFactors(group: BucketFactors): readonly Factor[] {
   return group.factors.filter((factor) => factor !== undefined)
 }
 
+/** Whether all factors of a block have had an answer. */
+export function isStarted(group: BucketFactors, block: number): boolean {
+  return group.factors.every((factor) => factor === undefined || factor.refreshedAt[block]! > 0)
+}
+
 /** Frees the native memory of a bucket. */
 export function disposeFactors(group: BucketFactors): void {
   for (const factor of activeFactors(group)) {
     factor.statistic.dispose()
-    factor.root.dispose()
+    factor.solved.dispose()
   }
   group.input?.dispose()
   group.output?.dispose()
 }
 
-function identities(count: number, size: number): Float32Array {
+/** `count` matrices of which the first `ones` are identities and the others zero. */
+function identities(ones: number, count: number, size: number): Float32Array {
   const data = new Float32Array(count * size * size)
-  for (let matrix = 0; matrix < count; matrix++) {
+  for (let matrix = 0; matrix < ones; matrix++) {
     for (let i = 0; i < size; i++) data[(matrix * size + i) * size + i] = 1
   }
   return data

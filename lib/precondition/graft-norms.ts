@@ -22,10 +22,12 @@ export function graftNorms(
   directions: readonly (ParameterArray | null)[],
   grafts: readonly (ParameterArray | null)[],
   scope: GraftScope,
+  isIncluded: (block: Block) => boolean = () => true,
 ): void {
   const blocks = plan.buckets
     .flatMap((bucket) => bucket.blocks)
-    .filter(({ parameter }) => directions[parameter] && grafts[parameter])
+    .filter((block) => directions[block.parameter] && grafts[block.parameter] && isIncluded(block))
+  if (blocks.length === 0) return
   const own = blockNorms(device, blocks, directions)
   const wanted = blockNorms(device, blocks, grafts)
   if (scope === 'layer') {

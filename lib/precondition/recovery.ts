@@ -3,8 +3,10 @@ import type { Report } from '../linalg/report.js'
 
 /** What a ledger tells about the solves of one factor of one bucket. */
 export interface SolveSummary {
-  /** Solves so far, one a refresh. */
+  /** Solves so far, each of one or several matrices. */
   readonly refreshes: number
+  /** Matrices whose root or basis was found to be still good, so far. */
+  readonly kept: number
   /** Matrices that were not answered so far, over all solves. */
   readonly failures: number
   /** Largest number of consecutive failures of one matrix right now. */
@@ -16,6 +18,9 @@ export interface SolveSummary {
   /** Largest residual of an answered matrix at the last solve; NaN where nothing was measured. */
   readonly residualMax: number
 }
+
+/** Method of a matrix whose eigenbasis was kept, as `eigh` reports it. */
+const KEPT = 'kept-basis'
 
 /**
  * Counts the failures of a batch of matrices that is solved again and again. A failed matrix keeps its previous answer,
@@ -31,6 +36,7 @@ export class FailureLedger {
   readonly #tolerated: number
   readonly #lastStatus: string[]
   #refreshes = 0
+  #kept = 0
   #failures = 0
   #residualMax = Number.NaN
   readonly #statuses: Record<string, number> = {}
@@ -44,31 +50,38 @@ export class FailureLedger {
     this.#lastStatus = labels.map(() => 'ok')
   }
 
+  /** Notes that a matrix needed no solve. */
+  keep(matrix: number): void {
+    this.#kept++
+    this.consecutive[matrix] = 0
+  }
+
   /**
-   * Takes the report of one solve. Matrices for which `counts` is false are ignored: a factor that has seen no gradient
-   * yet is the zero matrix, has no root, and is no failure.
+   * Takes the report of one solve, of all matrices or of neighbours from `first` on. Matrices for which `counts` is false are
+   * ignored: a factor that has seen no gradient yet is the zero matrix, has no root, and is no failure.
    *
    * @returns which matrices failed.
    */
-  record(report: Report, counts: (matrix: number) => boolean = () => true): readonly number[] {
+  record(report: Report, counts: (matrix: number) => boolean = () => true, first = 0): readonly number[] {
     const failed: number[] = []
     this.#refreshes++
     this.#residualMax = Number.NaN
-    for (let matrix = 0; matrix < this.consecutive.length; matrix++) {
-      if (!counts(matrix)) continue
-      const status = report.status[matrix]!
+    report.status.forEach((status, index) => {
+      const matrix = first + index
+      if (!counts(matrix)) return
       this.#lastStatus[matrix] = status
       increment(this.#statuses, status)
       if (status === 'ok' || status === 'rank_deficient') {
         this.consecutive[matrix] = 0
-        increment(this.#rungs, String(report.rung[matrix]))
-        this.#residualMax = largest(this.#residualMax, report.residual[matrix]!)
+        if (report.method?.[index] === KEPT) this.#kept++
+        increment(this.#rungs, String(report.rung[index]))
+        this.#residualMax = largest(this.#residualMax, report.residual[index]!)
       } else {
         this.consecutive[matrix]!++
         this.#failures++
         failed.push(matrix)
       }
-    }
+    })
     return failed
   }
 
@@ -84,6 +97,7 @@ export class FailureLedger {
   summary(): SolveSummary {
     return {
       refreshes: this.#refreshes,
+      kept: this.#kept,
       failures: this.#failures,
       consecutive: this.consecutive.reduce((most, count) => Math.max(most, count), 0),
       statuses: { ...this.#statuses },

@@ -1,10 +1,13 @@
 import { checkFields } from '../errors.js'
 import { type InverseRootOptions, inverseRoot, rootMethods } from '../linalg/inverse-root.js'
+import { matmul } from '../linalg/matmul.js'
+import { normEstimate } from '../linalg/norm-estimate.js'
+import { reduce } from '../linalg/reduce.js'
 import type { Ridge } from '../linalg/ridge.js'
 import { boolean, numberIn, oneOf } from '../schedule/validate.js'
 import type { Tensor } from '../tensor.js'
-import { allOrNothing, copyAll, held, keepsArrays, withViews } from './arrays.js'
-import { activeFactors, type BucketFactors, type Factor } from './factors.js'
+import { withViews } from './arrays.js'
+import type { Solver } from './solver.js'
 
 /** Options of the root solver that are handed through. */
 export type RootOptions = Pick<InverseRootOptions, 'method' | 'residualBound' | 'fullResidual' | 'maxIterations'>
@@ -20,58 +23,114 @@ export function checkRootOptions(owner: string, root: RootOptions): RootOptions 
   return root
 }
 
-/**
- * Computes the roots C^{-e} of all factors of a bucket anew, one native call a dimension. A matrix that no rung of the
- * ladder answers keeps its stale root and is counted by the ledger of its factor. The statistics are not changed.
- *
- * @param isCorrected divide averages by 1 - prod(beta), what they lack because they started at zero.
- */
-export function refreshRoots(group: BucketFactors, ridge: Ridge, isCorrected: boolean, root: RootOptions): void {
-  for (const factor of activeFactors(group)) {
-    const [numerator, denominator] = factor.exponent
-    const source = isCorrected ? correctedStatistic(group, factor) : factor.statistic
-    // A^{-a/b} is the inverse root of order p = b / a.
-    const p: [number, number] = [denominator, numerator]
-    try {
-      const { report } = inverseRoot(source, { ...root, p, ridge, out: factor.root, onFailure: 'keep' })
-      factor.ledger.record(report, (block) => group.seen[block] === 1)
-    } finally {
-      if (source !== factor.statistic) source.dispose()
-    }
+/** Roots (C + ridge)^{-e} of factors. Keeping roots needs exponents 1 / p with p even and a ridge that is no pseudo-inverse. */
+export function rootSolver(
+  root: RootOptions,
+  ridge: (step: number) => Ridge,
+  tolerance: (step: number) => number,
+): Solver {
+  return {
+    solve: ({ exponent }, statistics, solved, step) => {
+      const [numerator, denominator] = exponent
+      // A^{-a/b} is the inverse root of order p = b / a.
+      const p: [number, number] = [denominator, numerator]
+      const options = { ...root, p, ridge: ridge(step), out: solved, onFailure: 'keep' } as const
+      return {
+        now: () => inverseRoot(statistics, options).report,
+        later: async () => (await inverseRoot.async(statistics, options)).report,
+      }
+    },
+    stillGood: ({ exponent }, statistics, solved, step) =>
+      balancedResiduals(statistics, solved, exponent[1] / exponent[0], ridge(step)).map(
+        (residual) => residual <= tolerance(step),
+      ),
+    divisors: ({ size, exponent }, statistics, step) => {
+      const power = exponent[0] / exponent[1]
+      return statistics.map((value, index) => {
+        const first = index - (index % size)
+        const own = statistics.subarray(first, first + size)
+        return diagonalDivisor(value, own, ridge(step), power)
+      })
+    },
   }
 }
 
-/**
- * The statistic divided by 1 - prod(beta), block by block, in a tensor of its own; the statistic itself where the
- * correction is below the rounding of fp32. Blocks without a gradient so far are left as they are (zero).
- */
-function correctedStatistic(group: BucketFactors, factor: Factor): Tensor {
-  const isNegligible = group.startWeight.every((weight) => weight === 1 || weight < 2 ** -25)
-  if (isNegligible) return factor.statistic
-  const elements = factor.size * factor.size
-  if (keepsArrays(factor.statistic.device)) return correctedOnDevice(group, factor.statistic, elements)
-  const data = factor.statistic.data()
-  group.startWeight.forEach((weight, block) => {
-    if (weight === 1) return
-    const scale = 1 / (1 - weight)
-    for (let i = block * elements; i < (block + 1) * elements; i++) data[i]! *= scale
-  })
-  return factor.statistic.device.tensor(data, factor.statistic.shape)
+/** A divisor that leaves nothing of an fp32 number. */
+const DROPPED = 3e38
+
+/** (c + ridge)^e. */
+function diagonalDivisor(value: number, all: Float32Array, ridge: Ridge, power: number): number {
+  if (ridge === 'none') return value ** power
+  const largest = () => all.reduce((most, other) => Math.max(most, other), 0)
+  if ('absolute' in ridge) return (value + ridge.absolute) ** power
+  if ('relative' in ridge) return (value + ridge.relative * largest()) ** power
+  if ('trace' in ridge)
+    return (value + (ridge.trace * all.reduce((sum, other) => sum + other, 0)) / all.length) ** power
+  return value <= Math.max(ridge.pseudoInverse, all.length * 2 ** -23) * largest() ? DROPPED : value ** power
 }
 
-/** The same without the way through JavaScript's memory. */
-function correctedOnDevice({ startWeight }: BucketFactors, statistic: Tensor, elements: number): Tensor {
-  const { device } = statistic
-  return allOrNothing(() => {
-    const corrected = held(device.empty(statistic.shape))
-    withViews((views) => {
-      const copies = Array.from(startWeight, (weight, block) => ({
-        from: views.of(statistic, block * elements, elements),
-        to: views.of(corrected, block * elements, elements),
-        factor: weight === 1 ? 1 : 1 / (1 - weight),
-      }))
-      copyAll(device, copies)
+/**
+ * |W z - z| / |z|, W = X^{p/2} (A + epsilon I) X^{p/2}, for a fixed sign vector z: how far roots of an earlier statistic are
+ * from whitening the present one. p + 1 products of matrix and vector.
+ */
+function balancedResiduals(statistics: Tensor, roots: Tensor, p: number, ridge: Ridge): readonly number[] {
+  const [count, n] = statistics.shape as [number, number]
+  const { device } = statistics
+  const epsilon = ridges(statistics, ridge)
+  const signs = Float32Array.from({ length: count * n }, (_, i) => (((i * 2654435761) >>> 16) % 2 === 0 ? 1 : -1))
+  const z = device.tensor(signs, [count, n, 1])
+  const used = [z]
+  const times = (matrix: Tensor, vector: Tensor) => {
+    const product = matmul(matrix, vector)
+    used.push(product)
+    return product
+  }
+  try {
+    let w: Tensor = z
+    for (let i = 0; i < p / 2; i++) w = times(roots, w)
+    const image = times(statistics, w).data()
+    const before = w.data()
+    const shifted = image.map((value, i) => value + epsilon[Math.floor(i / n)]! * before[i]!)
+    w = device.tensor(shifted as Float32Array, [count, n, 1])
+    used.push(w)
+    for (let i = 0; i < p / 2; i++) w = times(roots, w)
+    const after = w.data()
+    return Array.from({ length: count }, (_, block) => {
+      let sum = 0
+      for (let i = block * n; i < (block + 1) * n; i++) sum += (after[i]! - signs[i]!) ** 2
+      return Math.sqrt(sum / n)
     })
-    return corrected
+  } finally {
+    for (const tensor of used) tensor.dispose()
+  }
+}
+
+/** epsilon of every matrix; of a pseudo-inverse 0. */
+function ridges(statistics: Tensor, ridge: Ridge): readonly number[] {
+  const [count, n] = statistics.shape as [number, number]
+  const all = (value: number) => new Array<number>(count).fill(value)
+  if (ridge === 'none' || 'pseudoInverse' in ridge) return all(0)
+  if ('absolute' in ridge) return all(ridge.absolute)
+  if ('trace' in ridge) return traces(statistics).map((trace) => (ridge.trace * trace) / n)
+  const { value } = normEstimate(statistics, { kind: 'spectral-lower' })
+  const norms = Array.from(value.data(), (norm) => ridge.relative * norm)
+  value.dispose()
+  return norms
+}
+
+/** Trace of every matrix of a stack, [count, n, n] or the diagonals [count, n, 1], in one native call. */
+export function traces(statistics: Tensor): readonly number[] {
+  const [count, n, columns] = statistics.shape as [number, number, number]
+  const size = n * columns
+  const isFull = columns === n
+  const diagonal = Float32Array.from({ length: size }, (_, i) => (!isFull || i % (n + 1) === 0 ? 1 : 0))
+  const { device } = statistics
+  using ones = device.tensor(diagonal, [size])
+  return withViews((views) => {
+    const places = Array.from({ length: count }, (_, block) => ({
+      x: views.of(statistics, block * size, size),
+      y: ones,
+    }))
+    return Array.from(reduce(device, 'dot', places))
   })
 }

@@ -1,9 +1,14 @@
 import { gram } from '../linalg/gram.js'
+import { kronSquares } from '../linalg/kron-solve.js'
+import { matmul } from '../linalg/matmul.js'
 import { reduce } from '../linalg/reduce.js'
-import { type ParameterArray, withViews } from './arrays.js'
-import { stackBlocks } from './blocks.js'
+import type { Tensor } from '../tensor.js'
+import { type ParameterArray, type Run, runsOf, type Views, withViews } from './arrays.js'
 import type { BucketFactors, Factor } from './factors.js'
 import { rotateModes } from './unfold.js'
+
+/** What a statistic is taken of, instead of the gradient itself, and its weight. */
+export type StatisticSource = (dimension: number) => { readonly x: Tensor | Float32Array; readonly weight: number }
 
 /**
  * One step of the factor statistics of a bucket. With G_(i) the unfolding of a block's gradient along dimension i,
@@ -11,35 +16,28 @@ import { rotateModes } from './unfold.js'
  *     C_i <- beta C_i + (1 - beta) G_(i) G_(i)^T      0 <= beta < 1, an exponential moving average
  *     C_i <- C_i + G_(i) G_(i)^T                      beta = 1, a sum
  *
- * for all blocks and, where the order is at most 2, one native call a dimension. Blocks whose parameter has no gradient
- * in this step (null) keep their statistics to the bit.
+ * of which diagonal factors keep the diagonal, for all blocks and, where the order is at most 2, one native call a dimension.
+ * Blocks whose parameter has no gradient in this step (null) keep their statistics to the bit.
+ *
+ * The gradients must have been stacked (stackBlocks).
+ *
+ * @param source what G is replaced by, dimension by dimension: whitened gradients.
  */
 export function accumulateStatistics(
   group: BucketFactors,
   gradients: readonly (ParameterArray | null)[],
   beta: number,
+  source?: StatisticSource,
 ): void {
   const { blocks } = group.bucket
-  const withheld = blocks.flatMap((block, index) => (gradients[block.parameter] ? [] : [index]))
-  if (withheld.length === blocks.length) return
-  stackBlocks(group, gradients)
+  const runs = runsOf(blocks.length, (block) => gradients[blocks[block]!.parameter] !== null)
+  if (runs.length === 0) return
   noteSeen(group)
-  const weights = { alpha: beta === 1 ? 1 : 1 - beta, beta }
-  // A sum adds the zeros that stand in for an absent gradient; an average would decay, so it is put back.
-  const isDecaying = beta !== 1 && withheld.length > 0
-  const before = group.factors.map((factor) => (isDecaying ? factor?.statistic.data() : undefined))
-  if (group.input !== undefined) addMatrixGrams(group, weights)
-  else addUnfoldedGrams(group, weights)
-  group.factors.forEach((factor, dimension) => {
-    const kept = before[dimension]
-    if (factor !== undefined && kept !== undefined) putBack(factor, kept as Float32Array, withheld)
-  })
-  if (beta !== 1) {
-    const isWithheld = new Set(withheld)
-    group.startWeight.forEach((weight, block) => {
-      if (!isWithheld.has(block)) group.startWeight[block] = weight * beta
-    })
-  }
+  const weight = beta === 1 ? 1 : 1 - beta
+  if (group.input !== undefined) addMatrices(group, runs, { alpha: weight, beta }, source)
+  else addTensors(group, runs, { alpha: weight, beta }, source)
+  if (beta === 1) return
+  for (const { from, to } of runs) for (let block = from; block < to; block++) group.startWeight[block]! *= beta
 }
 
 /** Remembers which blocks have had a gradient other than zero. */
@@ -60,38 +58,67 @@ function noteSeen(group: BucketFactors): void {
   })
 }
 
-interface GramWeights {
+interface Weights {
   readonly alpha: number
   readonly beta: number
 }
 
-function addMatrixGrams(group: BucketFactors, weights: GramWeights): void {
-  const [left, right] = group.factors
-  if (left !== undefined) gram(group.input!, { side: 'left', ...weights, out: left.statistic })
-  if (right !== undefined) gram(group.input!, { side: 'right', ...weights, out: right.statistic })
-}
-
-function addUnfoldedGrams(group: BucketFactors, weights: GramWeights): void {
-  const { shape, blocks, size } = group.bucket
-  let unfolded = group.stack!
+function addMatrices(group: BucketFactors, runs: readonly Run[], weights: Weights, source?: StatisticSource): void {
   group.factors.forEach((factor, dimension) => {
-    const length = shape[dimension]!
-    if (factor !== undefined) {
-      const device = factor.statistic.device
-      using matrix = device.tensor(unfolded, [blocks.length, length, size / length])
-      gram(matrix, { side: 'left', ...weights, out: factor.statistic })
-    }
-    unfolded = rotateModes(unfolded, blocks.length, length, size / length)
+    if (factor === undefined) return
+    const { x, weight } = source?.(dimension) ?? { x: group.input!, weight: 1 }
+    const scaled = { alpha: weights.alpha * weight, beta: weights.beta }
+    withViews((views) => {
+      for (const run of runs) addMatrixGrams(factor, views, views.matrices(x as Tensor, run), run, scaled)
+    })
   })
 }
 
-function putBack(factor: Factor, before: Float32Array, withheld: readonly number[]): void {
-  const elements = factor.size * factor.size
-  const after = factor.statistic.data() as Float32Array
-  for (const block of withheld) {
-    after.set(before.subarray(block * elements, (block + 1) * elements), block * elements)
+/** alpha X X^T or alpha X^T X into the statistic of neighbouring blocks, or the diagonal of that. */
+function addMatrixGrams(factor: Factor, views: Views, x: Tensor, run: Run, weights: Weights): void {
+  const out = views.matrices(factor.statistic, run)
+  const isLeft = factor.dimension === 0
+  if (factor.kind === 'full') {
+    gram(x, { side: isLeft ? 'left' : 'right', ...weights, out })
+    return
   }
-  factor.statistic.write(after)
+  const { device, shape } = x
+  using squares = device.empty(shape)
+  kronSquares(x, null, null, { into: squares, beta: 0, weight: 1 })
+  const inner = shape[isLeft ? 2 : 1]!
+  using ones = device.tensor(new Float32Array(inner).fill(1), [inner, 1])
+  matmul(squares, ones, { transposeA: !isLeft, ...weights, out })
+}
+
+function addTensors(group: BucketFactors, runs: readonly Run[], weights: Weights, source?: StatisticSource): void {
+  const { shape, size } = group.bucket
+  group.factors.forEach((factor, dimension) => {
+    if (factor === undefined) return
+    const { x, weight } = source?.(dimension) ?? { x: group.stack!, weight: 1 }
+    const length = shape[dimension]!
+    const { device } = factor.statistic
+    for (const run of runs) {
+      const blocks = (x as Float32Array).subarray(run.from * size, run.to * size)
+      using matrix = device.tensor(unfolded(blocks, shape, run.to - run.from, dimension), [
+        run.to - run.from,
+        length,
+        size / length,
+      ])
+      withViews((views) => {
+        const out = views.matrices(factor.statistic, run)
+        gram(matrix, { side: 'left', alpha: weights.alpha * weight, beta: weights.beta, out })
+      })
+    }
+  })
+}
+
+/** Unfoldings along a dimension: after as many rotations it is the first one. */
+function unfolded(blocks: Float32Array, shape: readonly number[], count: number, dimension: number): Float32Array {
+  let rotated = blocks
+  for (let i = 0; i < dimension; i++) {
+    rotated = rotateModes(rotated, count, shape[i]!, blocks.length / count / shape[i]!)
+  }
+  return rotated
 }
 
 function hasNonZero(stack: Float32Array, offset: number, length: number): boolean {

@@ -3,14 +3,29 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Device, KronrootError, open } from '../../lib/index.js'
 import {
+  accumulate,
+  adafactor,
   adamw,
+  diffgrad,
+  dog,
+  entropySgd,
+  lamb,
+  lookahead,
+  mars,
   muon,
   Optimizer,
   type OptimizerState,
+  optAmsgrad,
   type Parameter,
+  primalAveraging,
   type Rule,
+  sam,
+  scheduleFree,
   sgd,
   shampoo,
+  swats,
+  vrgd,
+  xgrad,
 } from '../../lib/optim/index.js'
 import type { ParameterArray } from '../../lib/precondition/arrays.js'
 import { Tensor } from '../../lib/tensor.js'
@@ -32,9 +47,18 @@ afterAll(() => {
   cpu.dispose()
 })
 
+/** Of f = |W|^2 / 4. */
+const gradientAt = (values: readonly Float32Array[]) => values.map((value) => value.map((w) => w / 2))
+
 const rules: Record<string, () => Rule> = {
   adamw: () => adamw(),
   'sgd with Nesterov momentum': () => sgd({ momentum: 0.9, nesterov: true }),
+  diffgrad: () => diffgrad(),
+  optAmsgrad: () => optAmsgrad({ history: 3 }),
+  'swats, switching early': () => swats({ tolerance: 0.02 }),
+  lamb: () => lamb(),
+  dog: () => dog({ initial: 0.01 }),
+  'adafactor with momentum': () => adafactor({ beta1: 0.9 }),
   muon: () => muon(),
   'muon without Nesterov': () => muon({ nesterov: false, scale: 'match-rms-adamw' }),
   // Blocks of 4 x 4 and less, matrices as one block, and a tensor of order 3.
@@ -43,6 +67,15 @@ const rules: Record<string, () => Rule> = {
     shampoo({ beta2: 0.95, merge: 'none', graft: 'adam', momentum: 0.9, nesterov: true, refresh: { every: 2 } }),
   'shampoo with its own weight of the output': () =>
     shampoo({ beta3: 0.5, graft: 'sgd', graftScope: 'layer', ridge: { relative: 1e-2 } }),
+  'lookahead around XGrad': () => lookahead(xgrad(sgd()), { every: 2 }),
+  'Schedule-Free around approximate MARS': () => scheduleFree(mars(sgd())),
+  'primal averaging around VRGD': () =>
+    primalAveraging(
+      vrgd(sgd(), { variance: (specs) => specs.map(({ shape }) => new Float32Array(size(shape)).fill(2)) }),
+    ),
+  'SAM around exact MARS': () => sam(mars(sgd(), { gradientAt }), { gradientAt }),
+  'Entropy-SGD around accumulation': () =>
+    entropySgd(accumulate(sgd(), { every: 2 }), { gradientAt, steps: 3, gamma: 1 }),
 }
 
 const shapes = [
@@ -116,6 +149,11 @@ describe.skipIf(gpu === undefined).each(Object.entries(rules))('%s on cuda', (_,
       expectNear(valuesOf(parameters), valuesOf(expected))
       expect(Object.keys(optimizer.stateDict().state)).toEqual(Object.keys(onCpu.stateDict().state))
       expectNear(stateValues(optimizer.stateDict()), stateValues(onCpu.stateDict()), 1e-3)
+      const evaluated = optimizer.evaluation().flatMap((value) => Array.from(value))
+      expectNear(
+        evaluated,
+        onCpu.evaluation().flatMap((value) => Array.from(value)),
+      )
       optimizer.dispose()
       for (const { value } of parameters) if (Tensor.isTensor(value)) value.dispose()
       expect(gpu!.memory()).toMatchObject({ bytes: before.bytes, tensors: before.tensors })

@@ -1,7 +1,22 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Device, open } from '../../lib/device.js'
-import { adamw, muon, type Rule, type ShampooOptions, sgd, shampoo } from '../../lib/optim/index.js'
+import {
+  accumulate,
+  adamw,
+  lookahead,
+  mars,
+  muon,
+  type Rule,
+  type ShampooOptions,
+  scheduleFree,
+  sgd,
+  shampoo,
+  vrgd,
+  xgrad,
+} from '../../lib/optim/index.js'
+import { quadraticOracle } from './oracle.js'
 import { gradientSequence } from './random.js'
+import { FIRST_ORDER } from './rules/first-order.js'
 import { optimizerOf, runRule } from './run-rule.js'
 
 // Every native op that the rules call goes through a counter.
@@ -91,6 +106,17 @@ describe('native calls', () => {
       // Screening twice, for rules are used alone too; average, graft, two norms and their transfer; the step.
       ['dot', 'dot', 'momentum', 'adam', 'dot', 'dot', 'combine', 'combine'],
     ],
+    // Moves, way back and start again; move and distance; average, distance; c, its norm, which is small, what is remembered; the step.
+    ['lookahead', () => lookahead(sgd(), { every: 1 }), ['dot', 'combine', 'combine', 'combine', 'combine']],
+    ['xgrad', () => xgrad(sgd()), ['dot', 'combine', 'combine', 'combine']],
+    ['scheduleFree', () => scheduleFree(sgd()), ['dot', 'combine', 'combine', 'combine']],
+    ['mars', () => mars(sgd()), ['dot', 'combine', 'dot', 'combine', 'combine']],
+    [
+      'vrgd',
+      () => vrgd(sgd(), { variance: (specs) => specs.map(() => new Float32Array(24).fill(1)) }),
+      ['dot', 'quotient', 'dot', 'product', 'product', 'combine'],
+    ],
+    ['accumulate', () => accumulate(sgd(), { every: 1 }), ['dot', 'combine', 'combine']],
   ])('%s: elementwise calls do not grow with the number of parameters', (_, rule, expected) => {
     for (const count of [1, 40]) {
       elementwise.length = 0
@@ -100,6 +126,20 @@ describe('native calls', () => {
       optimizer.dispose()
       expect(elementwise).toEqual(expected)
     }
+  })
+
+  test.each(FIRST_ORDER)('$name: as many elementwise calls for a dozen parameters as for one', (rule) => {
+    // Whether a trial step stands must not depend on how many parameters there are.
+    const oracle = { ...quadraticOracle(), loss: () => 0 }
+    const counts = [1, 12].map((count) => {
+      elementwise.length = 0
+      const shapes = Array.from({ length: count }, () => [6, 4])
+      const optimizer = optimizerOf(device, shapes, rule.make(oracle))
+      for (const gradients of gradientSequence(shapes, 3)) optimizer.step(gradients)
+      optimizer.dispose()
+      return [...elementwise]
+    })
+    expect(counts[1]).toEqual(counts[0])
   })
 
   test('blocks of one large matrix that are equal cost the calls of one', () => {

@@ -139,7 +139,7 @@ describe('grafting', () => {
 })
 
 describe('state', () => {
-  test('size: statistics and roots per block, one average per element', () => {
+  test('size: statistics (as triangles) and roots per block, one average per element', () => {
     const optimizer = optimizerOf(
       device,
       [
@@ -156,9 +156,11 @@ describe('state', () => {
           [`shampoo:${name}/average`, 24],
           [`shampoo:${name}/averageStartWeight`, 1],
           [`shampoo:${name}/block0.seen`, 1],
-          ...[36, 16].flatMap((size, dimension) => [
-            [`shampoo:${name}/block0.statistic${dimension}`, size],
-            [`shampoo:${name}/block0.root${dimension}`, size],
+          [`shampoo:${name}/block0.due`, 1],
+          ...[6, 4].flatMap((size, dimension) => [
+            [`shampoo:${name}/block0.statistic${dimension}`, (size * (size + 1)) / 2],
+            [`shampoo:${name}/block0.root${dimension}`, size * size],
+            [`shampoo:${name}/block0.refreshedAt${dimension}`, 1],
             [`shampoo:${name}/block0.failures${dimension}`, 1],
           ]),
         ]),

@@ -42,6 +42,7 @@ describe('FailureLedger', () => {
     expect(ledger.record(report('not_positive_definite', 'ok'), (matrix) => matrix === 1)).toEqual([])
     expect(ledger.summary()).toEqual({
       refreshes: 1,
+      kept: 0,
       failures: 0,
       consecutive: 0,
       statuses: { ok: 1 },

@@ -13,6 +13,8 @@ export interface DiagonalMoments {
   /** Whether the average of the squares is corrected for its start at zero. */
   readonly isSecondCorrected: boolean
   readonly epsilon: (step: number) => number
+  /** Whether v' is the largest there has been (AMSGrad). Default false. */
+  readonly keepsLargest?: boolean
 }
 
 /**
@@ -21,14 +23,18 @@ export interface DiagonalMoments {
  *     m <- beta1 m + (1 - beta1) g,   v <- beta2 v + (1 - beta2) g^2  or  v <- v + g^2
  *     D = m' / (sqrt(v') + epsilon),  m' = m / (1 - prod beta1),  v' = v or v / (1 - prod beta2)
  *
- * elementwise: Adam, RMSProp and AdaGrad. With constant betas prod beta is beta^t; the product also is right for
+ * elementwise: Adam, RMSProp and AdaGrad; AMSGrad with the largest v so far in place of v. With constant betas prod beta is beta^t; the product also is right for
  * schedules, and for parameters that had no gradient for some steps, because each parameter counts its own.
  */
 export function diagonalRule(moments: DiagonalMoments): Rule<ParameterwiseState> {
-  const { name, beta1, beta2, isSecondCorrected, epsilon } = moments
-  return parameterwise<'first' | 'second' | 'direction', 'firstStart' | 'secondStart'>({
+  const { name, beta1, beta2, isSecondCorrected, epsilon, keepsLargest = false } = moments
+  return parameterwise<'first' | 'second' | 'largest' | 'direction', 'firstStart' | 'secondStart'>({
     name,
-    arrays: { ...(beta1 === undefined ? {} : { first: 'whole' }), second: 'whole' },
+    arrays: {
+      ...(beta1 === undefined ? {} : { first: 'whole' }),
+      second: 'whole',
+      ...(keepsLargest ? { largest: 'whole' } : {}),
+    },
     scratch: { direction: 'whole' },
     // What is left of the zero start values: the products of all beta1 and of all beta2 so far.
     numbers: {
@@ -41,6 +47,7 @@ export function diagonalRule(moments: DiagonalMoments): Rule<ParameterwiseState>
         gradient,
         direction: arrays.direction,
         v: arrays.second,
+        vMax: arrays.largest,
         epsilon: epsilon(step),
         ...(beta1 === undefined ? { fromGradient: 1 } : { m: arrays.first, ...firstMoment(beta1(step), numbers) }),
         ...(beta2 === 'sum' ? SUM : secondMoment(beta2(step), numbers, isSecondCorrected)),
@@ -54,13 +61,13 @@ export function diagonalRule(moments: DiagonalMoments): Rule<ParameterwiseState>
 const SUM = { vDecay: 1, vWeight: 1, vScale: 1 }
 
 /** m <- beta m + (1 - beta) g, taken corrected; advances the product of all beta. */
-function firstMoment(beta: number, numbers: Record<'firstStart', number>) {
+export function firstMoment(beta: number, numbers: Record<'firstStart', number>) {
   numbers.firstStart *= beta
   return { mDecay: beta, mWeight: 1 - beta, fromM: 1 / (1 - numbers.firstStart) }
 }
 
 /** v <- beta v + (1 - beta) g^2, taken corrected if asked for. */
-function secondMoment(beta: number, numbers: Record<'secondStart', number>, isCorrected: boolean) {
+export function secondMoment(beta: number, numbers: Record<'secondStart', number>, isCorrected = true) {
   if (!isCorrected) return { vDecay: beta, vWeight: 1 - beta, vScale: 1 }
   numbers.secondStart *= beta
   return { vDecay: beta, vWeight: 1 - beta, vScale: 1 / (1 - numbers.secondStart) }

@@ -100,7 +100,9 @@ kr_update_array described(const Form& form, int64_t count, const At& at) {
   array.m_decay = 0.9, array.m_weight = 0.1;
   array.v_decay = 0.99, array.v_weight = 0.01;
   array.from_gradient = 0.4, array.from_m = 0.7, array.v_scale = 1.7;
-  array.epsilon_inside = 1e-6, array.epsilon = 1e-3;
+  // Without a root a moment near 0 would make quotients of any size.
+  const bool has_root = form.kind == KR_UPDATE_ADAM;
+  array.epsilon_inside = 1e-6, array.epsilon = has_root ? 1e-3 : 0.5;
   array.lr = 0.05, array.shrinkage = 0.01;
   array.lower = -0.25, array.upper = 0.5;
   return array;

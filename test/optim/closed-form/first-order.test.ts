@@ -1,5 +1,19 @@
-import { describe, test } from 'vitest'
-import { adagrad, adamw, rmsprop, sgd } from '../../../lib/optim/index.js'
+import { describe, expect, test } from 'vitest'
+import { extrapolationWeights } from '../../../lib/optim/first-order/extrapolation.js'
+import {
+  adagrad,
+  adam,
+  adamax,
+  adamw,
+  ademamix,
+  amsgrad,
+  diffgrad,
+  lion,
+  nadam,
+  rmsprop,
+  sgd,
+  signsgd,
+} from '../../../lib/optim/index.js'
 import { directions, expectClose } from './directions.js'
 
 describe('elementwise rules', () => {
@@ -66,4 +80,69 @@ describe('elementwise rules', () => {
   })
 
   test('adagrad: 3, 4 -> 1, 4/5', () => expectClose(directions(adagrad(), [1], [[3], [4]]), [[1], [0.8]]))
+})
+
+describe("Adam's relatives", () => {
+  test('adam is adamw: they differ in the weight decay of the group', () => {
+    const gradients = [[4], [8]]
+    const options = { beta1: 0.5, beta2: 0.75 }
+    expect(directions(adam(options), [1], gradients)).toEqual(directions(adamw(options), [1], gradients))
+  })
+
+  test('nadam with mu = 1/4 throughout: g = 4, 0', () => {
+    // m = 2, 1; v' = 16, 48/7. 1/4 2 / (15/16) + 3/4 4 / (3/4); then 1/4 / (63/64).
+    const rule = nadam({ beta1: 0.5, beta2: 0.75, momentumDecay: 0 })
+    expectClose(directions(rule, [1], [[4], [0]]), [[(8 / 15 + 4) / 4], [16 / 63 / Math.sqrt(48 / 7)]])
+  })
+
+  test('adamax: 4, then -1, which the decayed 4 outweighs', () => {
+    expectClose(directions(adamax({ beta1: 0.5, beta2: 0.5 }), [1], [[4], [-1]]), [[1], [1 / 3]])
+  })
+
+  test('amsgrad keeps the largest second moment, before its correction', () => {
+    // v = 8, 4.5; u = 8, 8.
+    const published = amsgrad({ beta1: 0, beta2: 0.5, biasCorrection: false })
+    expectClose(directions(published, [1], [[4], [1]]), [[Math.SQRT2], [1 / Math.sqrt(8)]])
+    const corrected = amsgrad({ beta1: 0, beta2: 0.5 })
+    expectClose(directions(corrected, [1], [[4], [1]]), [[1], [1 / Math.sqrt(32 / 3)]])
+  })
+
+  test('diffgrad: a gradient that stays halves the step', () => {
+    expectClose(directions(diffgrad(), [1], [[4], [4]]), [[1 / (1 + Math.exp(-4))], [0.5]])
+  })
+
+  test('ademamix without fast averages: 4 + 2 2, then 1 + 2 3/2', () => {
+    const rule = ademamix({ beta1: 0, beta2: 0, beta3: 0.5, alpha: 2 })
+    expectClose(directions(rule, [1], [[4], [1]]), [[2], [4]])
+  })
+
+  test('ademamix at half of its warm-up: half of alpha, the half-life midway', () => {
+    // Half-lives 1 and 2 steps: 3/2 in the first of two steps.
+    const [start, end] = [0.5, Math.SQRT1_2]
+    const rule = ademamix({ beta1: start, beta2: 0, beta3: end, alpha: 2, warmup: 2 })
+    const slow = 1 - 0.5 ** (2 / 3)
+    expectClose(directions(rule, [1], [[4], [4]]), [[1 + slow], [1 + 2 * (end * slow + 1 - end)]])
+  })
+})
+
+describe('signs', () => {
+  test('lion looks at the mixture of momentum and gradient, then moves the momentum', () => {
+    // m = 1/4, 0.1375: 1/2, then 1/8 - 1/10, then 0.06875 - 1/10.
+    const rule = lion({ beta1: 0.5, beta2: 0.75 })
+    expectClose(directions(rule, [1], [[1], [-0.2], [-0.2]]), [[1], [1], [-1]])
+  })
+
+  test('signsgd, and Signum, which takes the sign of the average', () => {
+    expectClose(directions(signsgd(), [3], [[3, -2, 0]]), [[1, -1, 0]])
+    // m = 2, 1/2, -3/4
+    expectClose(directions(signsgd({ momentum: 0.5 }), [1], [[4], [-1], [-2]]), [[1], [1], [-1]])
+  })
+})
+
+test('extrapolation finds the limit of x -> x / 2 + 1 from 0, 1, 3/2', () => {
+  const sequence = [0, 1, 1.5]
+  const weights = extrapolationWeights(2, (i, j) => sequence[i]! * sequence[j]!, 1e-9)
+  expectClose([weights], [[-1, 2]])
+  expect(weights.reduce((sum, weight, i) => sum + weight * sequence[i]!, 0)).toBeCloseTo(2, 6)
+  expect(extrapolationWeights(3, () => 1, 1e-3)).toEqual([1 / 3, 1 / 3, 1 / 3])
 })

@@ -13,10 +13,17 @@ export interface ShampooModelOptions {
   readonly start?: number
   readonly graft?: Model
   readonly momentum?: number
+  /** Factors of the gradient whitened along the other dimensions, over their sizes (KL-Shampoo). */
+  readonly isWhitened?: boolean
+  /** Which dimensions keep the diagonal of their factor, or nothing. */
+  readonly kind?: (shape: readonly number[], dimension: number) => 'full' | 'diagonal' | 'none'
+  /** Factors are multiplied by trace^{-e}. */
+  readonly traceExponent?: number
+  readonly statisticsEvery?: number
 }
 
 /** Unfolding along a dimension, by indices: row = index of the dimension, column = everything else. */
-function unfold(shape: readonly number[], tensor: ArrayLike<number>, dimension: number): Matrix {
+export function unfold(shape: readonly number[], tensor: ArrayLike<number>, dimension: number): Matrix {
   const size = shape[dimension]!
   const inner = shape.slice(dimension + 1).reduce((product, length) => product * length, 1)
   const result = matrix(size, tensor.length / size)
@@ -28,7 +35,7 @@ function unfold(shape: readonly number[], tensor: ArrayLike<number>, dimension: 
   return result
 }
 
-function refold(shape: readonly number[], unfolded: Matrix, dimension: number): number[] {
+export function refold(shape: readonly number[], unfolded: Matrix, dimension: number): number[] {
   const size = shape[dimension]!
   const inner = shape.slice(dimension + 1).reduce((product, length) => product * length, 1)
   return Array.from({ length: unfolded.data.length }, (_, index) => {
@@ -40,35 +47,55 @@ function refold(shape: readonly number[], unfolded: Matrix, dimension: number): 
 
 /** Shampoo of one block, without graft and momentum. */
 function shampooBlock(shape: readonly number[], options: ShampooModelOptions) {
-  const { beta1, beta2, ridge, every = 1, start = every } = options
+  const { beta1, beta2, ridge, every = 1, start = every, traceExponent = 0, statisticsEvery = 1 } = options
+  const kinds = shape.map((_, dimension) => options.kind?.(shape, dimension) ?? 'full')
   const exponent = options.exponent ?? 1 / (2 * shape.length)
   const factors = shape.map((size) => matrix(size, size))
   let roots = shape.map(identity)
   let average: number[] | undefined
   let t = 0
+  let taken = 0
+  const rooted = (tensor: readonly number[], omitted = -1) =>
+    shape.reduce<readonly number[]>((result, _, dimension) => {
+      if (dimension === omitted) return result
+      return refold(shape, multiply(roots[dimension]!, unfold(shape, result, dimension)), dimension)
+    }, tensor)
   return (gradient: ArrayLike<number>) => {
     t++
-    shape.forEach((_, dimension) => {
-      const g = unfold(shape, gradient, dimension)
-      factors[dimension] = combine(beta2, factors[dimension]!, beta2 === 1 ? 1 : 1 - beta2, multiply(g, transpose(g)))
-    })
+    if (t === 1 || t % statisticsEvery === 0) {
+      taken++
+      const whitened = shape.map((_, d) => (options.isWhitened ? rooted(Array.from(gradient), d) : gradient))
+      shape.forEach((size, dimension) => {
+        const g = unfold(shape, whitened[dimension]!, dimension)
+        const weight = (beta2 === 1 ? 1 : 1 - beta2) * (options.isWhitened ? size / gradient.length : 1)
+        factors[dimension] = combine(beta2, factors[dimension]!, weight, multiply(g, transpose(g)))
+      })
+    }
     if (t === start || (t > start && t % every === 0)) {
-      roots = factors.map((factor) => {
-        const corrected = beta2 === 1 ? factor : combine(1 / (1 - beta2 ** t), factor, 0, factor)
-        const epsilon = ridge(corrected)
-        return spectral(corrected, (value) => (Math.max(value, 0) + epsilon) ** -exponent)
+      roots = factors.map((factor, dimension) => {
+        if (kinds[dimension] === 'none') return identity(shape[dimension]!)
+        const kept = kinds[dimension] === 'full' ? factor : diagonalOf(factor)
+        const corrected = beta2 === 1 ? kept : combine(1 / (1 - beta2 ** taken), kept, 0, kept)
+        const trace = corrected.data.filter((_, i) => i % (corrected.rows + 1) === 0).reduce((sum, x) => sum + x, 0)
+        const scaled = combine(trace ** -traceExponent, corrected, 0, corrected)
+        const epsilon = ridge(scaled)
+        return spectral(scaled, (value) => (Math.max(value, 0) + epsilon) ** -exponent)
       })
     }
     const old = average ?? zeros(gradient)
     average = Array.from(gradient, (value, i) => beta1 * old[i]! + (1 - beta1) * value)
     const filtered = average.map((value) => value / (1 - beta1 ** t))
     if (t < start) return { direction: filtered, isStarted: false }
-    const direction = shape.reduce(
-      (tensor, _, dimension) => refold(shape, multiply(roots[dimension]!, unfold(shape, tensor, dimension)), dimension),
-      filtered,
-    )
-    return { direction, isStarted: true }
+    return { direction: rooted(filtered), isStarted: true }
   }
+}
+
+function diagonalOf(a: Matrix): Matrix {
+  return matrix(
+    a.rows,
+    a.rows,
+    a.data.map((value, i) => (i % (a.rows + 1) === 0 ? value : 0)),
+  )
 }
 
 /** Shampoo of a parameter whose blocks are rows of at most blockSize (matrices: a grid of blocks). */

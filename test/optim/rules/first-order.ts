@@ -1,9 +1,66 @@
-import { adagrad, adamw, rmsprop, sgd } from '../../../lib/optim/index.js'
+import {
+  adafactor,
+  adagrad,
+  adagradNorm,
+  adamax,
+  adam as adamRule,
+  adamw,
+  ademamix,
+  amsgrad,
+  diffgrad,
+  dog,
+  lamb,
+  lars,
+  ldog,
+  lion,
+  nadam,
+  nagGs,
+  optAmsgrad,
+  type Rule,
+  randomScaledSgdm,
+  rmsprop,
+  sgd,
+  signsgd,
+  smb,
+  swats,
+} from '../../../lib/optim/index.js'
+import {
+  adamaxModel,
+  ademamixModel,
+  amsgradModel,
+  diffgradModel,
+  lionModel,
+  nadamModel,
+  optAmsgradModel,
+} from '../models/adam-family.js'
 import { diagonalModel, sgdModel } from '../models/first-order.js'
-import { perParameter } from '../models/model.js'
+import { type Model, perParameter } from '../models/model.js'
+import {
+  adafactorModel,
+  adagradNormModel,
+  dogModel,
+  lambModel,
+  larsModel,
+  ldogModel,
+  nagGsModel,
+  randomScaledModel,
+  smbModel,
+  swatsModel,
+} from '../models/scaled-steps.js'
+import { asArrays, type Oracle } from '../oracle.js'
 import { ANY_SHAPES, type RuleCase } from './rule-case.js'
 
 const adam = { beta1: 0.9, beta2: 0.999, isSecondCorrected: true, epsilon: 1e-8 }
+
+/** A rule whose parameters know nothing of each other, on all shapes. */
+function alone(name: string, make: () => Rule, model: Model, lr: number, tolerance = 1e-6): RuleCase {
+  return { name, make, model: () => perParameter(model), shapes: ANY_SHAPES, tolerance, lr }
+}
+
+const callbacks = (oracle: Oracle) => ({
+  loss: (values: readonly Float32Array[]) => oracle.loss(values),
+  gradient: (values: readonly Float32Array[]) => asArrays(oracle.gradient(values)),
+})
 
 export const FIRST_ORDER: readonly RuleCase[] = [
   {
@@ -62,4 +119,107 @@ export const FIRST_ORDER: readonly RuleCase[] = [
     tolerance: 1e-6,
     lr: 0.5,
   },
+  alone('adam', () => adamRule({ beta2: 0.99 }), diagonalModel({ ...adam, beta2: 0.99 }), 0.05),
+  {
+    name: 'adagradNorm',
+    make: () => adagradNorm(),
+    model: () => adagradNormModel(),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-6,
+    lr: 1,
+    isCoupled: true,
+  },
+  alone('nadam', () => nadam(), nadamModel(), 0.05),
+  alone('adamax', () => adamax(), adamaxModel(), 0.05),
+  alone('amsgrad', () => amsgrad(), amsgradModel(), 0.1),
+  alone(
+    'amsgrad, as published',
+    () => amsgrad({ biasCorrection: false, beta2: 0.9 }),
+    amsgradModel({ isCorrected: false, beta2: 0.9 }),
+    0.05,
+  ),
+  alone('optAmsgrad', () => optAmsgrad(), optAmsgradModel(), 0.05, 1e-4),
+  alone(
+    'optAmsgrad, history of three',
+    () => optAmsgrad({ history: 3, beta1: 0.8 }),
+    optAmsgradModel({ history: 3, beta1: 0.8 }),
+    0.05,
+    1e-4,
+  ),
+  alone('diffgrad', () => diffgrad(), diffgradModel(diagonalModel(adam)), 0.1),
+  alone('lion', () => lion(), lionModel(0.9, 0.99), 0.04),
+  alone('signsgd', () => signsgd(), lionModel(0, 0), 0.02),
+  alone('signsgd, Signum', () => signsgd({ momentum: 0.9 }), lionModel(0.9, 0.9), 0.02),
+  alone('ademamix', () => ademamix({ beta3: 0.99, alpha: 2 }), ademamixModel({ beta3: 0.99, alpha: 2 }), 0.05),
+  {
+    ...alone('ademamix, warming up', () => ademamix({ warmup: 30 }), ademamixModel({ warmup: 30 }), 0.3),
+    hasSchedule: true,
+  },
+  alone('lars', () => lars({ momentum: 0.5, trust: 0.1 }), larsModel({ momentum: 0.5, trust: 0.1 }), 0.5, 1e-5),
+  alone('lamb', () => lamb(), lambModel(diagonalModel({ ...adam, epsilon: 1e-6 })), 0.03),
+  alone(
+    'lamb, clipped',
+    () => lamb({ clip: [0.5, 2] }),
+    lambModel(diagonalModel({ ...adam, epsilon: 1e-6 }), { least: 0.5, largest: 2 }),
+    0.05,
+  ),
+  // Its direction is a small difference of values.
+  alone('nagGs', () => nagGs(), nagGsModel(), 0.3, 2e-4),
+  {
+    name: 'dog',
+    make: () => dog({ initial: 0.01 }),
+    model: () => dogModel(0.01),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-4,
+    lr: 1,
+    isCoupled: true,
+  },
+  {
+    name: 'ldog',
+    make: () => ldog({ initial: 0.01 }),
+    model: () => ldogModel(0.01),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-4,
+    lr: 1,
+  },
+  {
+    name: 'swats, before it switches',
+    make: () => swats(),
+    model: () => swatsModel(diagonalModel(adam)),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-6,
+    lr: 0.05,
+    isCoupled: true,
+  },
+  {
+    name: 'swats, switching early',
+    make: () => swats({ tolerance: 0.02 }),
+    model: () => swatsModel(diagonalModel(adam), { tolerance: 0.02 }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-6,
+    lr: 0.1,
+    isCoupled: true,
+  },
+  {
+    name: 'smb',
+    make: (oracle) => smb(callbacks(oracle)),
+    model: (oracle) => smbModel(oracle),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-5,
+    lr: 1,
+    isCoupled: true,
+  },
+  alone(
+    'randomScaledSgdm',
+    () => randomScaledSgdm({ momentum: 0.9, seed: 3 }),
+    randomScaledModel({ momentum: 0.9, seed: 3 }),
+    0.2,
+  ),
+  alone('adafactor', () => adafactor(), adafactorModel(), 10),
+  alone(
+    'adafactor, with momentum and steps of its own',
+    () => adafactor({ beta1: 0.9, clip: 0.5, relativeStep: false, scaleByParameter: false }),
+    adafactorModel({ beta1: 0.9, clip: 0.5, isRelative: false, isScaled: false }),
+    0.05,
+  ),
 ]

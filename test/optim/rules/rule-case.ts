@@ -13,10 +13,16 @@ export interface RuleCase {
   readonly tolerance: number
   /** Learning rate with which the rule solves the conformance problems. */
   readonly lr: number
+  /** The first step that moves parameters. Default 1. */
+  readonly firstMove?: number
   /** Whether the count of the optimizer matters, not only that of the parameter: refresh schedules. */
   readonly hasSchedule?: boolean
   /** Whether the direction of a parameter depends on the others of its group. */
   readonly isCoupled?: boolean
+  /** Part of the weight decay that the first step shows, for rules that average or extrapolate. Default 1. */
+  readonly decayShare?: number
+  /** Whether gradients from callbacks enter the direction; then an L2 term must enter them, too. */
+  readonly asksForGradients?: boolean
 }
 
 /** Different orders; equal shapes, so that stacking is at work; a scalar. */
