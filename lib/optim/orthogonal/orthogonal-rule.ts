@@ -90,7 +90,10 @@ export function orthogonalRule(rule: OrthogonalRule, options: OrthogonalOptions)
       return directions
     },
     describe: ({ matrices }) => describeOrthogonal(rule, iteration, matrices),
-    slots: ({ average: averages, matrices }) => [...average.slots(averages), ...stackSlots(matrices, keeps?.name)],
+    slots: ({ average: averages, matrices }) => [
+      ...average.slots(averages),
+      ...stackSlots(matrices, ({ kept }) => (keeps && kept ? { [keeps.name]: kept.tensor } : {})),
+    ],
     report: ({ matrices }) => reportStacks(matrices),
     dispose: ({ average: averages, matrices }) => {
       average.dispose(averages)

@@ -10,13 +10,15 @@ import type { BucketPlan, Gradients, ParameterSpec, SolveReport } from '../rule.
 import { type Parts, TensorPool } from '../second-order/matrix-stacks.js'
 import { arraySlot, blockSlot, type Slot } from '../slots.js'
 import { type MatrixLayout, matrixBuckets } from './matrix-blocks.js'
+import type { Slices } from './slices.js'
 
 /** Matrices of one shape, [matrices, rows, columns]. */
 export interface MatrixStack {
   readonly bucket: Bucket
   readonly rows: number
   readonly columns: number
-  /** Outputs and inputs of one matrix: its rows and columns, or the other way round. */
+  /** Which slices belong to one output. */
+  readonly neurons: Slices
   readonly outputs: number
   readonly inputs: number
   /** On the host; undefined where matrices go straight to `input` and come from `output`. */
@@ -31,15 +33,17 @@ export interface MatrixStack {
 }
 
 /** All matrices of a group. */
-export interface MatrixStacks {
+export interface MatrixStacks<Stack extends MatrixStack = MatrixStack> {
   readonly parameters: readonly ParameterSpec[]
   readonly pool: TensorPool
-  readonly stacks: readonly MatrixStack[]
+  readonly stacks: readonly Stack[]
 }
 
 /** A matrix that got an answer in this step. */
 export interface AnsweredMatrix {
   readonly stack: MatrixStack
+  /** Its place in the stack. */
+  readonly index: number
   readonly input: Tensor
   readonly output: Tensor
   readonly kept: Tensor | undefined
@@ -66,6 +70,7 @@ export function createStacks(
       bucket,
       rows,
       columns,
+      neurons: layout.outputs === 'first' ? ('rows' as const) : ('columns' as const),
       outputs,
       inputs,
       host: keepsArrays(device) ? undefined : new Float32Array(count * bucket.size),
@@ -102,7 +107,7 @@ export function orthogonalizeStacks(
     for (const index of unanswered) failed.add(bucket.blocks[index]!.parameter)
     return bucket.blocks.flatMap((_, index) =>
       isThere(index) && !unanswered.has(index)
-        ? [{ stack, input: input.parts[index]!, output: output.parts[index]!, kept: kept?.parts[index] }]
+        ? [{ stack, index, input: input.parts[index]!, output: output.parts[index]!, kept: kept?.parts[index] }]
         : [],
     )
   })
@@ -118,20 +123,23 @@ export function unstackAnswers({ stacks }: MatrixStacks, directions: Gradients):
   }
 }
 
-/** Slots of the failure counts and of what is kept, which is called `keptName`. */
-export function stackSlots({ parameters, stacks }: MatrixStacks, keptName = 'kept'): readonly Slot[] {
+/** Slots of the failure counts and of tensors with one part a matrix, by their names. */
+export function stackSlots<Stack extends MatrixStack>(
+  { parameters, stacks }: MatrixStacks<Stack>,
+  tensorsOf: (stack: Stack) => Readonly<Record<string, Tensor>> = () => ({}),
+): readonly Slot[] {
   const counts = new Map<number, number>()
   for (const { bucket } of stacks)
     for (const { parameter } of bucket.blocks) counts.set(parameter, (counts.get(parameter) ?? 0) + 1)
-  return stacks.flatMap(({ bucket, kept, ledger }) => {
+  return stacks.flatMap((stack) => {
     const keys = (field: string) =>
-      bucket.blocks.map(({ parameter, index }) => {
+      stack.bucket.blocks.map(({ parameter, index }) => {
         const key = `${parameters[parameter]!.name}/${field}`
         return counts.get(parameter) === 1 ? key : `${key}.${index}`
       })
     return [
-      ...keys('failures').map((key, index) => arraySlot(key, ledger.consecutive, index, 1)),
-      ...(kept === undefined ? [] : [blockSlot(kept.tensor, keys(keptName))]),
+      ...keys('failures').map((key, index) => arraySlot(key, stack.ledger.consecutive, index, 1)),
+      ...Object.entries(tensorsOf(stack)).map(([field, tensor]) => blockSlot(tensor, keys(field))),
     ]
   })
 }
