@@ -3,6 +3,9 @@ import { copyAll, onHost, type ParameterArray, type Views, withViews } from './a
 import type { BucketFactors } from './factors.js'
 import type { Block } from './plan.js'
 
+/** Blocks of one shape and where they are stacked. */
+export type BlockStack = Pick<BucketFactors, 'bucket' | 'stack' | 'input'>
+
 /** Copies a block of a parameter into a stack of blocks, from element `offset` of the stack on. */
 export function gatherBlock(block: Block, parameter: Float32Array, stack: Float32Array, offset: number): void {
   let target = offset
@@ -32,7 +35,7 @@ export function isStackedOnDevice(group: BucketFactors): boolean {
 }
 
 /** Fills the stack of a bucket, and its input tensor, with blocks of the arrays; zeros where there is none. */
-export function stackBlocks(group: BucketFactors, arrays: readonly (ParameterArray | null)[]): void {
+export function stackBlocks(group: BlockStack, arrays: readonly (ParameterArray | null)[]): void {
   const { blocks, size } = group.bucket
   const { stack, input } = group
   if (stack === undefined) {
@@ -59,7 +62,7 @@ export function stackBlocks(group: BucketFactors, arrays: readonly (ParameterArr
 
 /** Copies the blocks of a stack back to their places in the arrays that are not null. */
 export function unstackBlocks(
-  group: BucketFactors,
+  group: BlockStack,
   stack: ParameterArray,
   arrays: readonly (ParameterArray | null)[],
 ): void {

@@ -12,9 +12,10 @@ import {
   vrgd,
   xgrad,
 } from '../../../lib/optim/index.js'
+import { polarFactor } from '../dense64.js'
 import { diagonalModel, sgdModel } from '../models/first-order.js'
 import { perParameter } from '../models/model.js'
-import { muonModel } from '../models/muon.js'
+import { orthogonalModel, scaled, spectralScale } from '../models/muon.js'
 import {
   accumulateModel,
   entropyModel,
@@ -30,12 +31,11 @@ import { ANY_SHAPES, MATRICES, type RuleCase } from './rule-case.js'
 
 const adamModel = diagonalModel({ beta1: 0.9, beta2: 0.999, isSecondCorrected: true, epsilon: 1e-8 })
 const plainAdamModel = diagonalModel({ beta1: 0, beta2: 0.99, isSecondCorrected: true, epsilon: 1e-8 })
-const exactMuonModel = muonModel({
+const exactMuonModel = orthogonalModel({
   momentum: 0.9,
   nesterov: true,
-  isExact: true,
-  flatten: (shape) => [shape[0]!, shape.slice(1).reduce((product, dimension) => product * dimension, 1)],
-  scale: (rows, columns) => Math.sqrt(Math.max(1, rows / columns)),
+  orthogonalize: polarFactor,
+  finish: scaled(spectralScale),
 })
 const exactMuon = () => muon({ method: 'polar', momentum: 0.9 })
 const gradientAt = (oracle: Oracle) => (values: Values) => asArrays(oracle.gradient(values))
