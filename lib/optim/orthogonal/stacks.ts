@@ -1,7 +1,7 @@
 // Blocks of equal shape, of all weights of a group, in one stack: one native call serves them all.
 import type { Device } from '../../device.js'
 import { type OrthogonalizeOptions, orthogonalize } from '../../linalg/orthogonalize.js'
-import { keepsArrays } from '../../precondition/arrays.js'
+import { hostArray, keepsArrays } from '../../precondition/arrays.js'
 import { stackBlocks, unstackBlocks } from '../../precondition/blocks.js'
 import type { Bucket } from '../../precondition/plan.js'
 import { FailureLedger } from '../../precondition/recovery.js'
@@ -73,7 +73,7 @@ export function createStacks(
       neurons: layout.outputs === 'first' ? ('rows' as const) : ('columns' as const),
       outputs,
       inputs,
-      host: keepsArrays(device) ? undefined : new Float32Array(count * bucket.size),
+      host: keepsArrays(device) ? undefined : hostArray(count * bucket.size),
       input: pool.parts(count, bucket.shape),
       output: pool.parts(count, bucket.shape),
       kept: keeps && pool.parts(count, [keeps(outputs, inputs)]),
