@@ -6,9 +6,13 @@ import {
   accumulate,
   adafactor,
   adamw,
+  asgo,
   diffgrad,
   dog,
+  eigenvalueCorrectedShampoo,
   entropySgd,
+  klShampoo,
+  klSoap,
   lamb,
   lookahead,
   mars,
@@ -23,6 +27,7 @@ import {
   scheduleFree,
   sgd,
   shampoo,
+  soap,
   swats,
   vrgd,
   xgrad,
@@ -67,6 +72,24 @@ const rules: Record<string, () => Rule> = {
     shampoo({ beta2: 0.95, merge: 'none', graft: 'adam', momentum: 0.9, nesterov: true, refresh: { every: 2 } }),
   'shampoo with its own weight of the output': () =>
     shampoo({ beta3: 0.5, graft: 'sgd', graftScope: 'layer', ridge: { relative: 1e-2 } }),
+  'shampoo with diagonals, trace scaling and staggered refreshes': () =>
+    shampoo({
+      beta2: 0.9,
+      merge: { target: 2 },
+      sides: { largest: 5 },
+      traceScaling: 0.5,
+      graft: 'adam',
+      refresh: { every: 2, staggered: true },
+    }),
+  'shampoo that keeps roots': () =>
+    shampoo({ beta2: 0.99, merge: 'none', ridge: { relative: 1e-2 }, refresh: { tolerance: 0.1 } }),
+  klShampoo: () => klShampoo({ merge: 'none', ridge: { relative: 1e-3 } }),
+  'asgo in diagonals': () => asgo({ factor: 'diagonal' }),
+  // One-sided: bases of null spaces are arbitrary, and two devices need not choose alike.
+  soap: () => soap({ sides: { which: 'smallest' }, refresh: { every: 2 } }),
+  klSoap: () => klSoap({ sides: { which: 'smallest' }, refresh: { every: 2 } }),
+  'eigenvalue-corrected shampoo': () =>
+    eigenvalueCorrectedShampoo({ merge: { target: 2 }, sides: { which: 'smallest' }, epsilon: 1e-4 }),
   'lookahead around XGrad': () => lookahead(xgrad(sgd()), { every: 2 }),
   'Schedule-Free around approximate MARS': () => scheduleFree(mars(sgd())),
   'primal averaging around VRGD': () =>
