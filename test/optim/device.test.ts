@@ -5,14 +5,18 @@ import { type Device, KronrootError, open } from '../../lib/index.js'
 import {
   accumulate,
   adafactor,
+  adamuon,
   adamw,
   diffgrad,
+  dion,
   dog,
   entropySgd,
   lamb,
   lookahead,
   mars,
+  modularNorm,
   muon,
+  normuon,
   Optimizer,
   type OptimizerState,
   optAmsgrad,
@@ -23,6 +27,7 @@ import {
   scheduleFree,
   sgd,
   shampoo,
+  spectralDescent,
   swats,
   vrgd,
   xgrad,
@@ -61,6 +66,22 @@ const rules: Record<string, () => Rule> = {
   'adafactor with momentum': () => adafactor({ beta1: 0.9 }),
   muon: () => muon(),
   'muon without Nesterov': () => muon({ nesterov: false, scale: 'match-rms-adamw' }),
+  'muon in blocks of columns': () => muon({ splits: { p0: [3, 2], p2: [3, 2] }, heads: { p3: 2 }, side: 'inputs' }),
+  normuon: () => normuon(),
+  adamuon: () => adamuon(),
+  dion: () => dion({ rank: 2 }),
+  spectralDescent: () => spectralDescent({ momentum: 0.9 }),
+  modularNorm: () =>
+    modularNorm({
+      modules: {
+        series: [
+          { parameter: 'p0', role: 'hidden' },
+          { parameter: 'p1', role: 'embedding' },
+          { parameter: 'p2', role: 'head' },
+          { parameter: 'p3', role: 'bias' },
+        ],
+      },
+    }),
   // Blocks of 4 x 4 and less, matrices as one block, and a tensor of order 3.
   'shampoo in blocks': () => shampoo({ blockSize: 4, merge: 'none' }),
   'shampoo with averages, graft and momentum': () =>
