@@ -1,7 +1,7 @@
 // Runs one subject or all: peers, machine block, rows, and what of the targets they reached. Started by scripts/bench.mjs.
 import { open } from '../lib/index.js'
 import { accuracies, formatAccuracies } from './accuracy.js'
-import type { Arguments, SubjectName } from './arguments.js'
+import type { Arguments, StudyName, SubjectName } from './arguments.js'
 import type { Context } from './contest.js'
 import { describeMachine } from './machine.js'
 import { connect as connectJax } from './peers/jax.js'
@@ -29,9 +29,19 @@ const modules: Record<SubjectName, () => Promise<SubjectModule>> = {
   overhead: () => import('./overhead.js'),
 }
 
+interface StudyModule {
+  run(context: Context): Promise<unknown>
+  /** Lines for people, of what `run` returned. */
+  format(result: unknown): readonly string[]
+}
+
+const studyModules: Record<StudyName, () => Promise<StudyModule>> = {
+  'optimizer-step': () => import('./optimizer-step.js') as Promise<StudyModule>,
+}
+
 /** @param nativeFile the bench addon, where it was built */
 export async function main(
-  { chosen, accuracy, quick, json }: Arguments,
+  { chosen, accuracy, study, quick, json }: Arguments,
   nativeFile: string | undefined,
 ): Promise<void> {
   const log = (line: string) => console.error(line)
@@ -55,6 +65,14 @@ export async function main(
     mlMatrix: await connectMlMatrix(log),
     jax: await connectJax(log),
     log,
+  }
+  if (study !== undefined) {
+    const { run, format } = await studyModules[study]()
+    const result = await run(context)
+    if (json) console.log(JSON.stringify({ machine, study, result }))
+    else for (const line of [formatMachine(machine), '', ...format(result)]) console.log(line)
+    device.dispose()
+    return reference.dispose()
   }
   if (!json) console.log(`${formatMachine(machine)}\n\n${header()}`)
   const measurements: Measured[] = []

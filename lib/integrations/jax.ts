@@ -132,7 +132,7 @@ export function gradientTransformation(
 ): GradientTransformation {
   const list: readonly JaxGroup[] = Array.isArray(groups) ? groups : [groups as JaxGroup]
   list.forEach((group, index) => {
-    checkFields(`group ${index}`, group, ['match', 'rule', 'lr', 'weightDecay', 'weightDecayMode', 'peakLr'])
+    checkFields(`group ${index}`, group, ['match', 'rule', 'lr', 'weightDecay', 'weightDecayMode', 'peakLr', 'clip'])
   })
   return {
     init: (params) => {
@@ -240,8 +240,10 @@ function advance(
   const steps = groups.advance(inOrder(gradients, 'the gradient'), weights)
   const updates = new Map(parameters.map(({ name }) => [name, new Float32Array(gradients.get(name)!.length)]))
   // -lr D - shrinkage W; zero without a direction.
-  const moves = steps.flatMap(({ directions, lr, shrinkage }) =>
-    directions.map((gradient) => gradient && { gradient, fromGradient: -lr, fromM: -shrinkage }),
+  const moves = steps.flatMap(({ directions, scales, lr, shrinkage }) =>
+    directions.map(
+      (gradient, index) => gradient && { gradient, fromGradient: -lr * scales[index]!, fromM: -shrinkage },
+    ),
   )
   updateAll(
     groups.device,

@@ -2,6 +2,7 @@ import type { Device } from '../device.js'
 import { allOrNothing, disposeArrays, lengthOf, type ParameterArray, zeros } from '../precondition/arrays.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { hyperparameter, optionError } from '../schedule/validate.js'
+import { type ClipFactors, type UpdateClip, updateClip } from './clip.js'
 import type { PhaseClock } from './clock.js'
 import { type WeightDecay, type WeightDecayOptions, weightDecayOf } from './decay.js'
 import { updateAll } from './elementwise.js'
@@ -13,11 +14,15 @@ export interface GroupOptions extends WeightDecayOptions {
   readonly rule: Rule
   /** Learning rate, >= 0; a number or a function of the step. */
   readonly lr: Schedule
+  /** Shortens directions that are too long: `{ rms }` or `{ kl }`. Default: none. */
+  readonly clip?: UpdateClip
 }
 
-/** One step of a group, ready to be applied: W <- W - lr D - shrinkage W for every D that is not null. */
+/** One step of a group, ready to be applied: W <- W - lr s D - shrinkage W for every D that is not null and its scale s. */
 export interface GroupStep {
   readonly directions: Gradients
+  /** At most 1, by parameter. */
+  readonly scales: readonly number[]
   readonly lr: number
   readonly shrinkage: number
 }
@@ -30,6 +35,7 @@ export class ParameterGroup {
   readonly #state: unknown
   readonly #lr: (step: number) => number
   readonly #decay: WeightDecay
+  readonly #clip: ClipFactors
   /** Gradients with the L2 term; made when that mode first asks for them. */
   readonly #regularized: (ParameterArray | undefined)[] = []
 
@@ -43,6 +49,7 @@ export class ParameterGroup {
     this.rule = rule
     this.#lr = hyperparameter(owner, 'lr', lr, { min: 0 })
     this.#decay = weightDecayOf(owner, options, lr)
+    this.#clip = updateClip(owner, device, options.clip)
     this.#device = device
     this.#state = allOrNothing(() => rule.init(parameters, device))
   }
@@ -64,7 +71,9 @@ export class ParameterGroup {
     const regularized = values === undefined ? gradients : this.#addL2(gradients, values, l2)
     const shrinkage = this.#decay.shrinkage(step, lr)
     const context = { step, lr, shrinkage, l2, clock, ...(values === undefined ? {} : { parameters: values }) }
-    return { directions: this.rule.update(regularized, this.#state, context), lr, shrinkage }
+    const directions = this.rule.update(regularized, this.#state, context)
+    const scales = clock.time('apply', () => this.#clip(directions, regularized, step, lr))
+    return { directions, scales, lr, shrinkage }
   }
 
   /** What is to be evaluated in place of the values; null for the values themselves. */

@@ -1,29 +1,24 @@
-// Standard normal numbers that depend on a key alone, so that a run that goes on from a checkpoint sees the same noise.
+import { uniform } from './random.js'
 
-/** 32 bits of a key: FNV-1a over its characters, finished by MurmurHash3's mixer. */
-function hash(key: string): number {
-  let state = 0x811c9dc5
-  for (let index = 0; index < key.length; index++) state = Math.imul(state ^ key.charCodeAt(index), 0x01000193)
-  return mixed(state)
-}
-
-function mixed(value: number): number {
-  let bits = value
-  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
-  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
-  return (bits ^ (bits >>> 16)) >>> 0
-}
-
-/** `length` normal numbers of mean 0 and variance 1: Box-Muller over a Weyl sequence of hashes. */
+/**
+ * `length` normal numbers of mean 0 and variance 1 that depend on a key alone, so that a run that goes on from a checkpoint
+ * sees the same noise. Box-Muller over the uniform numbers of the stream that the key names.
+ */
 export function normalNoise(key: string, length: number): Float32Array {
-  const start = hash(key)
-  const uniform = (index: number) => (mixed(start + Math.imul(index, 0x9e3779b9)) + 0.5) / 2 ** 32
+  const seed = hash(key)
   const noise = new Float32Array(length)
   for (let index = 0; index < length; index += 2) {
-    const radius = Math.sqrt(-2 * Math.log(uniform(index)))
-    const angle = 2 * Math.PI * uniform(index + 1)
+    const radius = Math.sqrt(-2 * Math.log(uniform(seed, index)))
+    const angle = 2 * Math.PI * uniform(seed, index + 1)
     noise[index] = radius * Math.cos(angle)
     if (index + 1 < length) noise[index + 1] = radius * Math.sin(angle)
   }
   return noise
+}
+
+/** 32 bits of a key: FNV-1a over its characters. */
+function hash(key: string): number {
+  let state = 0x811c9dc5
+  for (let index = 0; index < key.length; index++) state = Math.imul(state ^ key.charCodeAt(index), 0x01000193)
+  return state >>> 0
 }

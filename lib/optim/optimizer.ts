@@ -81,8 +81,8 @@ export class Optimizer<Value extends ParameterArray = Float32Array> {
 
   #apply(steps: readonly GroupStep[]): void {
     this.#clock.time('apply', () => {
-      const moves = steps.flatMap(({ directions, lr, shrinkage }) =>
-        directions.map((gradient) => gradient && { gradient, fromGradient: 1, lr, shrinkage }),
+      const moves = steps.flatMap(({ directions, scales, lr, shrinkage }) =>
+        directions.map((gradient, index) => gradient && { gradient, fromGradient: scales[index]!, lr, shrinkage }),
       )
       updateAll(
         this.#device,
@@ -139,7 +139,7 @@ export class Optimizer<Value extends ParameterArray = Float32Array> {
   }
 }
 
-const GROUP_KEYS = ['params', 'rule', 'lr', 'weightDecay', 'weightDecayMode', 'peakLr']
+const GROUP_KEYS = ['params', 'rule', 'lr', 'weightDecay', 'weightDecayMode', 'peakLr', 'clip']
 
 function checkGroups(device: Device, groups: readonly ParameterGroupOptions<ParameterArray>[]): void {
   if (!Array.isArray(groups)) throw optionError('Optimizer', 'groups', groups, 'a list of { params, rule, lr }')

@@ -24,7 +24,12 @@ export function valuesOf(owner: string, parameters: readonly ParameterArray[] | 
 }
 
 /** The answer of a callback, checked: as many arrays as `like`, as long, and finite. */
-export function answered(owner: string, callback: string, answer: unknown, like: readonly Float32Array[]): Arrays {
+export function answered(
+  owner: string,
+  callback: string,
+  answer: unknown,
+  like: readonly { readonly length: number }[],
+): Arrays {
   const what = `${owner}: ${callback} must return ${like.length} Float32Arrays`
   if (!Array.isArray(answer) || answer.length !== like.length) {
     throw new KronrootError('ERR_SHAPE', `${what}, got ${Array.isArray(answer) ? answer.length : shown(answer)}`)

@@ -1,8 +1,17 @@
 import type { Device } from '../device.js'
 import { checkFields, KronrootError, shown } from '../errors.js'
-import { disposeArrays, keepsArrays, lengthOf, onHost, type ParameterArray } from '../precondition/arrays.js'
-import { oneOf } from '../schedule/validate.js'
+import {
+  disposeArrays,
+  keepsArrays,
+  lengthOf,
+  onHost,
+  type ParameterArray,
+  withinBudget,
+} from '../precondition/arrays.js'
+import type { Schedule } from '../schedule/schedule.js'
+import { numberIn, oneOf } from '../schedule/validate.js'
 import { Tensor } from '../tensor.js'
+import { GradientClip } from './clip.js'
 import { PhaseClock, type PhaseTimes } from './clock.js'
 import { planText } from './describe.js'
 import { finiteOnly } from './elementwise.js'
@@ -17,6 +26,13 @@ export interface OptimizerOptions {
    * counts it in `report()`; `throw` raises ERR_NON_FINITE before anything is touched.
    */
   readonly nonFinite?: 'skip' | 'throw'
+  /** Largest norm of all gradients together, > 0; longer ones are scaled down to it before any rule sees them. Default: none. */
+  readonly clipNorm?: Schedule
+  /**
+   * Most bytes that the states of all rules may take, native and JavaScript together, > 0. What would go beyond it is refused
+   * with ERR_OUT_OF_MEMORY before it is allocated, and everything is given back. Default: none.
+   */
+  readonly memoryCap?: number
 }
 
 /** A saved optimizer: plain data. */
@@ -64,6 +80,7 @@ export class ParameterGroups {
   readonly #groups: readonly ParameterGroup[]
   readonly #clock: PhaseClock
   readonly #throwsOnNonFinite: boolean
+  readonly #clip: GradientClip
   readonly #nonFinite: Map<string, number> = new Map()
   /** Gradients from JavaScript's memory, on a device with memory of its own. */
   readonly #received: (Tensor | undefined)[] = []
@@ -77,16 +94,21 @@ export class ParameterGroups {
     options: OptimizerOptions,
     clock = new PhaseClock(),
   ) {
-    checkFields('Optimizer', options, ['nonFinite'])
+    checkFields('Optimizer', options, ['nonFinite', 'clipNorm', 'memoryCap'])
     const nonFinite = oneOf('Optimizer', 'nonFinite', options.nonFinite ?? 'skip', ['skip', 'throw'])
     this.#throwsOnNonFinite = nonFinite === 'throw'
     this.#clock = clock
     this.device = device
     this.parameters = groups.flatMap(({ parameters }) => parameters)
+    this.#clip = new GradientClip(device, options.clipNorm)
+    const { memoryCap } = options
+    if (memoryCap !== undefined) numberIn('Optimizer', 'memoryCap', memoryCap, { above: 0 })
     const created: ParameterGroup[] = []
     try {
-      groups.forEach((group, index) => {
-        created.push(new ParameterGroup(`group ${index}`, device, group.parameters, group.options))
+      withinBudget('Optimizer: memoryCap', memoryCap, () => {
+        groups.forEach((group, index) => {
+          created.push(new ParameterGroup(`group ${index}`, device, group.parameters, group.options))
+        })
       })
     } catch (error) {
       for (const group of created) group.dispose()
@@ -115,8 +137,9 @@ export class ParameterGroups {
     apply: (steps: readonly GroupStep[]) => void = () => {},
   ): readonly GroupStep[] {
     this.#assertUsable()
-    const finite = this.#withoutNonFinite(this.#onDevice(gradients))
     const step = this.#step + 1
+    const whole = this.#withoutNonFinite(this.#onDevice(gradients))
+    const finite = this.#clock.time('apply', () => this.#clip.apply(whole, step))
     let first = 0
     const steps = this.#groups.map((group) => {
       const last = first + group.parameters.length
@@ -194,7 +217,7 @@ export class ParameterGroups {
     if (this.#isDisposed) return
     this.#isDisposed = true
     for (const group of this.#groups) group.dispose()
-    disposeArrays(this.#received)
+    disposeArrays([...this.#received, ...this.#clip.arrays])
   }
 
   #slots(): readonly Slot[] {

@@ -17,7 +17,8 @@ export function exponential(seed: number, counter: number): number {
   return -Math.log(uniform(seed, counter))
 }
 
-function mixed(word: number): number {
+/** Every bit of a 32-bit word depends on every bit of the given one. */
+export function mixed(word: number): number {
   let bits = word >>> 0
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
   bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)

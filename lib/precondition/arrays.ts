@@ -1,5 +1,6 @@
 // Arrays of optimizers: typed arrays where native code works on the memory of the process, tensors on a GPU.
 import type { Device } from '../device.js'
+import { KronrootError } from '../errors.js'
 import { elementwiseUpdate } from '../linalg/elementwise-update.js'
 import { Tensor } from '../tensor.js'
 
@@ -13,7 +14,43 @@ export function keepsArrays(device: Device): boolean {
 
 /** Zeros that live where the device works. */
 export function zeros(device: Device, size: number): ParameterArray {
-  return keepsArrays(device) ? held(device.empty([size])) : new Float32Array(size)
+  return keepsArrays(device) ? emptyTensor(device, [size]) : hostArray(size)
+}
+
+/** A tensor of zeros that is {@link held}. */
+export function emptyTensor(device: Device, shape: readonly number[]): Tensor {
+  reserve(shape.reduce((product, extent) => product * extent, 4))
+  return held(device.empty(shape))
+}
+
+/** Zeros in JavaScript's memory. */
+export function hostArray(size: number): Float32Array {
+  reserve(4 * size)
+  return new Float32Array(size)
+}
+
+let budget: { readonly name: string; readonly cap: number; used: number } | undefined
+
+/** Counts bytes that are about to be allocated. Throws ERR_OUT_OF_MEMORY where they go beyond the budget. */
+export function reserve(bytes: number): void {
+  if (budget === undefined) return
+  budget.used += bytes
+  if (budget.used <= budget.cap) return
+  throw new KronrootError(
+    'ERR_OUT_OF_MEMORY',
+    `${budget.name} is ${budget.cap} bytes, and ${budget.used} are needed already when ${bytes} more are asked for`,
+  )
+}
+
+/** Runs `make`, which may {@link reserve} at most `cap` bytes; undefined: any number. */
+export function withinBudget<Result>(name: string, cap: number | undefined, make: () => Result): Result {
+  const outer = budget
+  budget = cap === undefined ? outer : { name, cap, used: 0 }
+  try {
+    return make()
+  } finally {
+    budget = outer
+  }
 }
 
 let holder: Tensor[] | undefined

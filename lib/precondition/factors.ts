@@ -1,6 +1,6 @@
 import type { Device } from '../device.js'
 import type { Tensor } from '../tensor.js'
-import { held, keepsArrays } from './arrays.js'
+import { emptyTensor, held, hostArray, keepsArrays, reserve } from './arrays.js'
 import type { Rational } from './exponents.js'
 import type { Bucket, ParameterSpec } from './plan.js'
 import { FailureLedger } from './recovery.js'
@@ -69,9 +69,9 @@ export function createFactors(
   return {
     bucket,
     factors: bucket.shape.map((_, dimension) => createFactor(device, bucket, parameters, dimension, options)),
-    stack: isMatrix && keepsArrays(device) ? undefined : new Float32Array(count * bucket.size),
-    input: isMatrix ? held(device.empty([count, rows, columns], { dtype: 'f32' })) : undefined,
-    output: isMatrix ? held(device.empty([count, rows, columns], { dtype: 'f32' })) : undefined,
+    stack: isMatrix && keepsArrays(device) ? undefined : hostArray(count * bucket.size),
+    input: isMatrix ? emptyTensor(device, [count, rows, columns]) : undefined,
+    output: isMatrix ? emptyTensor(device, [count, rows, columns]) : undefined,
     startWeight: new Float64Array(count).fill(1),
     seen: new Uint8Array(count),
     due: new Uint8Array(count),
@@ -94,6 +94,7 @@ function createFactor(
     (block) => `${parameters[block.parameter]!.name} block ${block.index} dimension ${dimension} (${size} x ${size})`,
   )
   const isFull = kind === 'full'
+  reserve(4 * count * size * (isFull ? size : 1))
   const first = isFull
     ? identities(start === 'identity' ? count : 0, count, size)
     : new Float32Array(count * size).fill(1)
@@ -102,7 +103,7 @@ function createFactor(
     size,
     kind,
     exponent,
-    statistic: held(device.empty(isFull ? [count, size, size] : [count, size, 1], { dtype: 'f32' })),
+    statistic: emptyTensor(device, isFull ? [count, size, size] : [count, size, 1]),
     solved: held(device.tensor(first, isFull ? [count, size, size] : [count, size])),
     refreshedAt: new Int32Array(count),
     ledger: new FailureLedger(labels, toleratedFailures),

@@ -1,6 +1,6 @@
 // Rows, ratios, tables and the timing of contenders.
 import { describe, expect, it } from 'vitest'
-import { parse, subjects } from '../../bench/arguments.js'
+import { parse, studies, subjects } from '../../bench/arguments.js'
 import { interleaved, quantile, summary } from '../../bench/harness.js'
 import { draw, plots } from '../../bench/plots.js'
 import { measured } from '../../bench/row.js'
@@ -124,9 +124,22 @@ describe('timing', () => {
 describe('arguments', () => {
   it('knows every subject, all of them, and both flags', () => {
     for (const name of subjects)
-      expect(parse([name, '--json'])).toEqual({ chosen: [name], accuracy: false, quick: false, json: true })
+      expect(parse([name, '--json'])).toEqual({
+        chosen: [name],
+        accuracy: false,
+        study: undefined,
+        quick: false,
+        json: true,
+      })
     expect(parse(['accuracy'])).toMatchObject({ chosen: [], accuracy: true })
-    expect(parse(['--quick', 'all'])).toEqual({ chosen: subjects, accuracy: false, quick: true, json: false })
+    for (const study of studies) expect(parse([study])).toMatchObject({ chosen: [], study })
+    expect(parse(['--quick', 'all'])).toEqual({
+      chosen: subjects,
+      accuracy: false,
+      study: undefined,
+      quick: true,
+      json: false,
+    })
   })
 
   it('answers anything else with one line that lists the subjects', () => {

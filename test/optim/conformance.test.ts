@@ -283,6 +283,20 @@ describe.each(RULES)('$name', (rule) => {
     })
   })
 
+  test('memoryCap: what the plan counts is enough, half of it is refused and nothing kept', () => {
+    const params = parameters(shapes)
+    const before = device.memory()
+    const optimizer = new Optimizer(device, [{ params, rule: make(), lr }])
+    const { bytes } = optimizer.describe()
+    optimizer.dispose()
+    const capped = (memoryCap: number) => new Optimizer(device, [{ params, rule: make(), lr }], { memoryCap })
+    capped(Math.max(bytes, 1)).dispose()
+    if (bytes > 0) {
+      expect(() => capped(bytes / 2)).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY' }))
+    }
+    expect(device.memory()).toEqual(before)
+  })
+
   test('solves a badly scaled quadratic', () => {
     // f(W) = 1/2 sum_ij c_i (W_ij - T_ij)^2, c from 0.1 to 1; the optimum T is not at the start.
     const next = normal(11)

@@ -11,9 +11,12 @@ import {
   scheduleFree,
   sgd,
   shampoo,
+  vrgd,
   xgrad,
 } from '../../lib/optim/index.js'
+import { quadraticOracle } from './oracle.js'
 import { gradientSequence } from './random.js'
+import { FIRST_ORDER } from './rules/first-order.js'
 import { optimizerOf, runRule } from './run-rule.js'
 
 // Every native op that the rules call goes through a counter.
@@ -108,6 +111,11 @@ describe('native calls', () => {
     ['xgrad', () => xgrad(sgd()), ['dot', 'combine', 'combine', 'combine']],
     ['scheduleFree', () => scheduleFree(sgd()), ['dot', 'combine', 'combine', 'combine']],
     ['mars', () => mars(sgd()), ['dot', 'combine', 'dot', 'combine', 'combine']],
+    [
+      'vrgd',
+      () => vrgd(sgd(), { variance: (specs) => specs.map(() => new Float32Array(24).fill(1)) }),
+      ['dot', 'quotient', 'dot', 'product', 'product', 'combine'],
+    ],
     ['accumulate', () => accumulate(sgd(), { every: 1 }), ['dot', 'combine', 'combine']],
   ])('%s: elementwise calls do not grow with the number of parameters', (_, rule, expected) => {
     for (const count of [1, 40]) {
@@ -118,6 +126,20 @@ describe('native calls', () => {
       optimizer.dispose()
       expect(elementwise).toEqual(expected)
     }
+  })
+
+  test.each(FIRST_ORDER)('$name: as many elementwise calls for a dozen parameters as for one', (rule) => {
+    // Whether a trial step stands must not depend on how many parameters there are.
+    const oracle = { ...quadraticOracle(), loss: () => 0 }
+    const counts = [1, 12].map((count) => {
+      elementwise.length = 0
+      const shapes = Array.from({ length: count }, () => [6, 4])
+      const optimizer = optimizerOf(device, shapes, rule.make(oracle))
+      for (const gradients of gradientSequence(shapes, 3)) optimizer.step(gradients)
+      optimizer.dispose()
+      return [...elementwise]
+    })
+    expect(counts[1]).toEqual(counts[0])
   })
 
   test('blocks of one large matrix that are equal cost the calls of one', () => {

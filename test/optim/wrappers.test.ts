@@ -22,6 +22,7 @@ import {
 } from '../../lib/optim/index.js'
 import { asArrays, quadraticOracle, type Values } from './oracle.js'
 import { normal, normalArray } from './random.js'
+import { RULES as RULE_CASES } from './rules/index.js'
 
 let device: Device
 beforeAll(() => {
@@ -40,6 +41,9 @@ const SHAPES = [
 const oracle = quadraticOracle((parameter, index) => 0.2 * parameter - 0.05 * index)
 const gradientAt = (values: Values) => asArrays(oracle.gradient(values))
 
+const size = (shape: readonly number[]) => shape.reduce((product, dimension) => product * dimension, 1)
+const variance = (length: number) => Float32Array.from({ length }, (_, i) => 1 + (i % 3))
+
 const WRAPPERS: Readonly<Record<string, (rule: Rule) => Rule>> = {
   lookahead: (rule) => lookahead(rule, { every: 3 }),
   sam: (rule) => sam(rule, { gradientAt, rho: 0.01 }),
@@ -47,8 +51,7 @@ const WRAPPERS: Readonly<Record<string, (rule: Rule) => Rule>> = {
   'mars exact': (rule) => mars(rule, { gradientAt, clip: 4 }),
   xgrad: (rule) => xgrad(rule),
   entropySgd: (rule) => entropySgd(rule, { gradientAt, steps: 3, gamma: 5, noise: 1e-3, seed: 7 }),
-  vrgd: (rule) =>
-    vrgd(rule, { variance: (specs) => specs.map(() => Float32Array.from({ length: 24 }, (_, i) => 1 + (i % 3))) }),
+  vrgd: (rule) => vrgd(rule, { variance: (specs) => specs.map(({ shape }) => variance(size(shape))) }),
   scheduleFree: (rule) => scheduleFree(rule, { training: 0.8 }),
   primalAveraging: (rule) => primalAveraging(rule),
   accumulate: (rule) => accumulate(rule, { every: 2 }),
@@ -133,6 +136,35 @@ describe.each(Object.keys(WRAPPERS))('%s', (wrapper) => {
     expect(new Set(keys).size).toBe(keys.length)
     expect(keys).toContain('p0/inner.inner.second')
     rule.dispose(state)
+  })
+})
+
+describe('around every rule of the conformance list: finite, and on from a checkpoint to the bit', () => {
+  test.each(Object.keys(WRAPPERS))('%s', (wrapper) => {
+    for (const { name, make, shapes, lr } of RULE_CASES) {
+      const start = () => {
+        const next = normal(5)
+        return shapes.map((shape, index) => ({ name: `p${index}`, shape, value: normalArray(size(shape), next) }))
+      }
+      const fresh = (params: Parameter[]) => {
+        const rule = WRAPPERS[wrapper]!(make(oracle))
+        return { params, optimizer: new Optimizer(device, [{ params, rule, lr: 0.1 * lr, weightDecay: 1e-3 }]) }
+      }
+      const whole = fresh(start())
+      steps(whole, 0, 8)
+      whole.optimizer.dispose()
+      const first = fresh(start())
+      steps(first, 0, 3)
+      const saved = structuredClone(first.optimizer.stateDict())
+      first.optimizer.dispose()
+      const second = fresh(first.params)
+      second.optimizer.loadStateDict(saved)
+      steps(second, 3, 8)
+      const evaluated = second.optimizer.evaluation()
+      second.optimizer.dispose()
+      expect(valuesOf(second), name).toEqual(valuesOf(whole))
+      for (const value of [...valuesOf(second), ...evaluated]) expect(value.every(Number.isFinite), name).toBe(true)
+    }
   })
 })
 

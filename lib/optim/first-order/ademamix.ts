@@ -32,7 +32,7 @@ export interface AdEMAMixOptions {
  * of the average grows linearly: exp(ln beta1 ln beta3 / ((1 - s) ln beta3 + s ln beta1)). The paper's warm-up is as long as
  * its training. State: 3 fp32 numbers an element.
  *
- * Source: Pagliardini, Ablin and Grangier, arXiv 2409.03137, equations 2 to 4 and appendix A.1.
+ * Source: Pagliardini, Ablin and Grangier, arXiv 2409.03137, algorithm 1 with its schedules of alpha and beta3.
  */
 export function ademamix(options: AdEMAMixOptions = {}): Rule<ParameterwiseState> {
   checkFields('ademamix', options, ['beta1', 'beta2', 'beta3', 'alpha', 'epsilon', 'warmup'])

@@ -23,7 +23,7 @@ export interface DiffGradOptions {
  *
  * with m' and v' as in `adam`. State: 3 fp32 numbers an element.
  *
- * Source: Dubey et al., arXiv 1909.11015, equations 4 to 6.
+ * Source: Dubey et al., arXiv 1909.11015.
  */
 export function diffgrad(options: DiffGradOptions = {}): Rule<ParameterwiseState> {
   checkFields('diffgrad', options, ['beta1', 'beta2', 'epsilon'])

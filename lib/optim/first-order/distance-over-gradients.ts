@@ -1,7 +1,7 @@
 import type { Device } from '../../device.js'
 import { checkFields } from '../../errors.js'
 import { reduce } from '../../linalg/reduce.js'
-import { copyAll } from '../../precondition/arrays.js'
+import { copyAll, type ParameterArray } from '../../precondition/arrays.js'
 import { numberIn } from '../../schedule/validate.js'
 import { updateAll } from '../elementwise.js'
 import { type Member, type ParameterwiseState, type Present, parameterwise } from '../parameterwise.js'
@@ -18,7 +18,7 @@ export interface DogOptions {
   readonly averaging?: number
 }
 
-type Arrays = 'start' | 'average' | 'away' | 'direction' | 'evaluated'
+type Arrays = 'start' | 'average' | 'work'
 type Numbers = 'count' | 'distance' | 'squares' | 'age'
 type Known = Member<Arrays, Numbers>
 
@@ -38,13 +38,12 @@ export function distanceOverGradients(
   const epsilon = numberIn(name, 'epsilon', options.epsilon ?? 1e-8, { above: 0 })
   const degree = numberIn(name, 'averaging', options.averaging ?? 8, { min: 0 })
   const share = (count: number) => (1 + degree) / (count + degree)
-  const first = (squaredNorm: number) => initial * (1 + Math.sqrt(squaredNorm))
   return parameterwise<Arrays, Numbers>({
     name,
     arrays: { start: 'whole', average: 'whole' },
-    scratch: { away: 'whole', direction: 'whole', evaluated: 'whole' },
-    // Steps of the parameter; the largest distance and the sum of the squares with their age, the group's where that is the
-    // scope.
+    // Distances, then directions, or what is evaluated.
+    scratch: { work: 'whole' },
+    // Steps of the parameter; the largest distance, and the sum of the squares, of what is counted together.
     numbers: { count: 0, distance: 0, squares: 0, age: 0 },
     flopsPerElement: 10,
     needsValues: true,
@@ -52,26 +51,15 @@ export function distanceOverGradients(
       begin(device, present)
       const counted = scope === 'group' ? group : present
       const away = squaredDistances(device, counted)
-      const norms = new Map(present.map((one, index) => [one.index, index]))
-      const squares = reduce(
-        device,
-        'dot',
-        present.map(({ gradient }) => ({ x: gradient })),
-      )
-      if (scope === 'group') {
-        const isFirst = group.every(({ numbers }) => numbers.age === 0)
-        const start = isFirst ? first(total(squaredNorms(device, group))) : 0
-        changeShared(group, present, ['distance', 'squares'], (shared) => {
-          shared.distance = Math.max(shared.distance, start, Math.sqrt(total(away)))
-          shared.squares += total(squares)
-        })
-      } else {
-        const starts = squaredNorms(device, present)
-        present.forEach(({ index, numbers }) => {
-          const position = norms.get(index)!
-          const start = numbers.count === 0 ? first(starts[position]!) : 0
-          numbers.distance = Math.max(numbers.distance, start, Math.sqrt(away[position]!))
-          numbers.squares += squares[position]!
+      const fresh = counted.filter(({ numbers }) => numbers.age === 0)
+      const norms = squares(device, fresh, ({ value }) => value!)
+      const gradients = squares(device, present, ({ gradient }) => gradient)
+      const teams = scope === 'group' ? [{ members: group, moving: present }] : present.map(asTeam)
+      for (const { members, moving } of teams) {
+        changeShared(members, moving, ['distance', 'squares'], (shared) => {
+          if (shared.age === 0) shared.distance = initial * (1 + Math.sqrt(total(norms, members)))
+          shared.distance = Math.max(shared.distance, Math.sqrt(total(away, members)))
+          shared.squares += total(gradients, moving)
         })
       }
       updateAll(
@@ -86,22 +74,27 @@ export function distanceOverGradients(
       updateAll(
         device,
         'combine',
-        present.map(({ gradient, arrays: { direction }, numbers }) => {
+        present.map(({ gradient, arrays: { work }, numbers }) => {
           numbers.count++
           const rate = numbers.distance / Math.sqrt(numbers.squares + epsilon)
-          return { gradient, direction, fromGradient: rate }
+          return { gradient, direction: work, fromGradient: rate }
         }),
       )
-      return present.map(({ arrays }) => arrays.direction)
+      return present.map(({ arrays }) => arrays.work)
     },
-    evaluation: ({ value, arrays: { average, evaluated }, numbers: { count } }, device) => {
+    evaluation: ({ value, arrays: { average, work }, numbers: { count } }, device) => {
       if (count === 0) return null
       const weight = share(count)
-      const entry = { gradient: value!, m: average, fromGradient: weight, fromM: 1 - weight, direction: evaluated }
+      const entry = { gradient: value!, m: average, fromGradient: weight, fromM: 1 - weight, direction: work }
       updateAll(device, 'combine', [entry])
-      return evaluated
+      return work
     },
   })
+}
+
+/** A parameter that counts for itself. */
+function asTeam(one: Present<Arrays, Numbers>) {
+  return { members: [one], moving: [one] }
 }
 
 /** Remembers where a parameter starts. */
@@ -113,32 +106,31 @@ function begin(device: Device, present: readonly Present<Arrays, Numbers>[]): vo
   )
 }
 
-/** |w - w_0|^2 of those that have started, 0 of the others. */
-function squaredDistances(device: Device, parameters: readonly Known[]): readonly number[] {
+/** Numbers by the index of their parameter; 0 where there is none. */
+type ByIndex = ReadonlyMap<number, number>
+
+/** |w - w_0|^2 of those that have started. */
+function squaredDistances(device: Device, parameters: readonly Known[]): ByIndex {
   const started = parameters.filter(({ numbers }) => numbers.count > 0)
-  const entries = started.map(({ value, arrays: { start, away } }) => {
-    return { gradient: value!, m: start, fromGradient: 1, fromM: -1, direction: away }
+  const entries = started.map(({ value, arrays: { start, work } }) => {
+    return { gradient: value!, m: start, fromGradient: 1, fromM: -1, direction: work }
   })
   updateAll(device, 'combine', entries)
-  const squares = reduce(
-    device,
-    'dot',
-    started.map(({ arrays }) => ({ x: arrays.away })),
-  )
-  let next = 0
-  return parameters.map(({ numbers }) => (numbers.count > 0 ? squares[next++]! : 0))
+  return squares(device, started, ({ arrays }) => arrays.work)
 }
 
-function squaredNorms(device: Device, parameters: readonly Known[]): Float64Array {
-  return reduce(
-    device,
-    'dot',
-    parameters.map(({ value }) => ({ x: value! })),
-  )
+/** Squared norms of arrays of parameters. */
+function squares<One extends Known>(
+  device: Device,
+  parameters: readonly One[],
+  arrayOf: (one: One) => ParameterArray,
+): ByIndex {
+  if (parameters.length === 0) return new Map()
+  const arrays = parameters.map((one) => ({ x: arrayOf(one) }))
+  const norms = reduce(device, 'dot', arrays)
+  return new Map(parameters.map(({ index }, position) => [index, norms[position]!]))
 }
 
-function total(numbers: Iterable<number>): number {
-  let sum = 0
-  for (const value of numbers) sum += value
-  return sum
+function total(numbers: ByIndex, parameters: readonly Known[]): number {
+  return parameters.reduce((sum, { index }) => sum + (numbers.get(index) ?? 0), 0)
 }

@@ -14,8 +14,7 @@ import { type DogOptions, distanceOverGradients } from './distance-over-gradient
  *
  * State: 2 fp32 numbers an element. Needs the values of the parameters.
  *
- * Source: Ivgi, Hinder and Carmon, arXiv 2302.12022, equations (DoG) and appendix on averaging; the average is that of Shamir
- * and Zhang, ICML 2013.
+ * Source: Ivgi, Hinder and Carmon, arXiv 2302.12022; the average: Shamir and Zhang, ICML 2013.
  */
 export function dog(options: DogOptions = {}): Rule<ParameterwiseState> {
   return distanceOverGradients('dog', 'group', options)

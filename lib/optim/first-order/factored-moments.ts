@@ -1,7 +1,15 @@
 import type { Device } from '../../device.js'
 import { kronSolve } from '../../linalg/kron-solve.js'
 import { matmul } from '../../linalg/matmul.js'
-import { copyAll, disposeArrays, held, type ParameterArray, type Views, withViews } from '../../precondition/arrays.js'
+import {
+  copyAll,
+  disposeArrays,
+  held,
+  type ParameterArray,
+  reserve,
+  type Views,
+  withViews,
+} from '../../precondition/arrays.js'
 import { elements } from '../../precondition/plan.js'
 import type { Tensor } from '../../tensor.js'
 import { updateAll } from '../elementwise.js'
@@ -52,8 +60,10 @@ export function factoredBuckets(
     const key = [elements(spec.shape.slice(0, -2)), ...spec.shape.slice(-2)].join('x')
     members.set(key, [...(members.get(key) ?? []), index])
   })
-  const filled = (value: number, ...shape: number[]) =>
-    held(device.tensor(new Float32Array(elements(shape)).fill(value), shape))
+  const filled = (value: number, ...shape: number[]) => {
+    reserve(4 * elements(shape))
+    return held(device.tensor(new Float32Array(elements(shape)).fill(value), shape))
+  }
   return [...members].map(([key, indices]) => {
     const [each, rows, columns] = key.split('x').map(Number) as [number, number, number]
     const count = each * indices.length

@@ -6,7 +6,7 @@ import { type DogOptions, distanceOverGradients } from './distance-over-gradient
  * L-DoG: `dog` with the distance, the sum of the squares and w_0 of each parameter for itself. State: 2 fp32 numbers an
  * element. Needs the values of the parameters, and `evaluation` gives their averages.
  *
- * Source: Ivgi, Hinder and Carmon, arXiv 2302.12022, section on layer-wise DoG.
+ * Source: Ivgi, Hinder and Carmon, arXiv 2302.12022.
  */
 export function ldog(options: DogOptions = {}): Rule<ParameterwiseState> {
   return distanceOverGradients('ldog', 'parameter', options)

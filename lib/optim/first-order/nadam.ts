@@ -27,8 +27,7 @@ export interface NAdamOptions {
  *
  * State: 2 fp32 numbers an element.
  *
- * Source: Dozat, ICLR 2016 workshop, algorithm 2, with the momentum schedule of its section on implementation and the
- * defaults of PyTorch.
+ * Source: Dozat, ICLR 2016 workshop, with its schedule of the momentum; the form and the defaults are PyTorch's.
  */
 export function nadam(options: NAdamOptions = {}): Rule<ParameterwiseState> {
   checkFields('nadam', options, ['beta1', 'beta2', 'epsilon', 'momentumDecay'])

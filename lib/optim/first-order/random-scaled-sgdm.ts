@@ -22,7 +22,7 @@ export interface RandomScaledSgdmOptions {
  * s_t is a function of the seed and of the number of steps that the parameter has made, so parameters that have made as many
  * share it, as in the paper, and a resumed run goes on with the same numbers. State: 1 fp32 number an element.
  *
- * Source: Zhang and Cutkosky, arXiv 2405.09742, section on exponentiated SGDM.
+ * Source: Zhang and Cutkosky, arXiv 2405.09742.
  */
 export function randomScaledSgdm(options: RandomScaledSgdmOptions = {}): Rule<ParameterwiseState> {
   checkFields('randomScaledSgdm', options, ['momentum', 'seed'])

@@ -34,7 +34,10 @@ type Kept = 'trial' | 'change' | 'direction'
  * A step takes two losses, and a gradient where the trial fails. State: none. Needs the values of the parameters. The callbacks
  * work in JavaScript's memory.
  *
- * Source: Birbil et al., arXiv 2111.07058, algorithm 1; the model: Oztoprak and Birbil, Optimization Letters 11 (2017).
+ * The loss that the callbacks know should hold the weight decay of mode `l2`, where the group has it.
+ *
+ * Source: Birbil et al., arXiv 2111.07058, algorithm 1; the model: Oztoprak and Birbil, An alternative globalization strategy
+ * for unconstrained optimization.
  */
 export function smb(options: SmbOptions): Rule<ParameterwiseState> {
   checkFields('smb', options, ['loss', 'gradient', 'c', 'eta'])

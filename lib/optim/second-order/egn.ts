@@ -69,7 +69,7 @@ interface Settings {
  * nothing is asked. State: 1 number an element, lambda. A step: (b c)^2 (d + b c / 3) flop.
  *
  * Source: Korbit, Adeoye, Bemporad and Zanon, Exact Gauss-Newton optimization for training deep neural networks,
- * arXiv 2405.14402, equations 13 to 16 and algorithm 1.
+ * arXiv 2405.14402.
  */
 export function egn(options: EgnOptions): Rule<EgnState> {
   const owner = 'egn'

@@ -32,9 +32,11 @@ export interface GgtState {
   readonly dots: Float64Array
   /** [gradients in the window, where the next one goes] */
   readonly ring: Float64Array
-  /** [1, n] each */
+  /** [1, n] */
   readonly average: { readonly matrix: Tensor; readonly vector: GroupVector }
-  readonly direction: { readonly matrix: Tensor; readonly vector: GroupVector }
+  /** [2, n]: the parts of the direction inside and outside of the span. */
+  readonly pair: { readonly matrix: Tensor; readonly vectors: readonly GroupVector[] }
+  readonly direction: GroupVector
 }
 
 /**
@@ -44,14 +46,14 @@ export interface GgtState {
  *     G^T G = V Sigma^2 V^T,   U = G V Sigma^{-1}
  *     D = U (Sigma + epsilon)^{-1} U^T v + (v - U U^T v) / epsilon = ((G G^T)^{1/2} + epsilon)^{-1} v
  *
- * computed as v / epsilon - G c with r coefficients c: neither U nor an n x n matrix is formed. Singular values below 1e-6 of
- * the largest count as 0. The dot products of the window are kept in f64: a step adds one row of them.
+ * computed as G c and v - G c' with r coefficients each: neither U nor an n x n matrix is formed. Singular values below 1e-6 of
+ * the largest count as 0, and so does what v has outside of the span below 1e-6 of its norm. The dot products of the window are kept in f64: a step adds one row of them.
  *
  * Couples all parameters of a group. A step in which one of them has no gradient leaves the window alone and takes the
- * principal submatrix of the others. State: r (and with beta1 one more) numbers an element. A step: r + 1 dot products, two
- * matmul of r x n, one `eigh` of order r.
+ * principal submatrix of the others. State: r (and with beta1 one more) numbers an element. A step: r + 2 dot products, two
+ * matmul with r x n, one `eigh` of order r.
  *
- * Source: Agarwal et al., Efficient full-matrix adaptive regularization, arXiv 1806.02958, algorithm 1 and section 2.3.
+ * Source: Agarwal et al., Efficient full-matrix adaptive regularization, arXiv 1806.02958, algorithm 1.
  */
 export function ggt(options: GgtOptions = {}): Rule<GgtState> {
   const owner = 'ggt'
@@ -65,22 +67,20 @@ export function ggt(options: GgtOptions = {}): Rule<GgtState> {
     name: owner,
     init: (parameters, device) => {
       const space = new GroupSpace(parameters, device)
-      const row = () => {
-        const { matrix, vectors } = space.rows(1)
-        return { matrix, vector: vectors[0]! }
-      }
+      const { matrix, vectors } = space.rows(1)
       return {
         space,
         filter: filter.init(parameters, device),
         window: space.rows(size),
         dots: new Float64Array(size * size),
         ring: new Float64Array(2),
-        average: row(),
-        direction: row(),
+        average: { matrix, vector: vectors[0]! },
+        pair: space.rows(2),
+        direction: space.vector(),
       }
     },
     update: (gradients, state, { step, clock }) => {
-      const { space, window, average, direction } = state
+      const { space, window, average, pair, direction } = state
       clock.time('statistics', () => {
         if (gradients.every((gradient) => gradient !== null)) {
           remember(state, gradients)
@@ -90,11 +90,19 @@ export function ggt(options: GgtOptions = {}): Rule<GgtState> {
       clock.time('apply', () => {
         using products = matmul(average.matrix, window.matrix, { transposeB: true })
         const weights = coefficients(state, products.data(), beta2(step), epsilon(step))
-        using row = space.device.tensor(weights, [1, size])
-        space.scale(1 / epsilon(step), average.vector, direction.vector)
-        matmul(row, window.matrix, { alpha: -1, beta: 1, out: direction.matrix })
+        using rows = space.device.tensor(weights, [2, size])
+        matmul(rows, window.matrix, { out: pair.matrix })
+        const [inside, outside] = pair.vectors as [GroupVector, GroupVector]
+        space.combine(1, average.vector, -1, outside, outside)
+        const [whole, rest] = space.dots([
+          [average.vector, average.vector],
+          [outside, outside],
+        ]) as [number, number]
+        // What is left of an average inside the span is rounding, which 1 / epsilon must not blow up.
+        const weight = rest <= NEGLIGIBLE ** 2 * whole ? 0 : 1 / epsilon(step)
+        space.combine(1, inside, weight, outside, direction)
       })
-      return space.directions(direction.vector, gradients)
+      return space.directions(direction, gradients)
     },
     describe: ({ space, filter: { parameters } }) =>
       groupPlan(owner, space, {
@@ -133,8 +141,8 @@ function remember({ space, window, dots, ring }: GgtState, gradients: Parameters
 const NEGLIGIBLE = 1e-6
 
 /**
- * c with D = v / epsilon - G c: G c = U diag(sigma / (epsilon (sigma + epsilon))) U^T v, so that with w = B G^T v, B the decays,
- * c = B V diag(1 / (epsilon sigma (sigma + epsilon))) V^T w.
+ * Coefficients [2, r] of U (Sigma + epsilon)^{-1} U^T v and of U U^T v in the gradients of the window: with w = B G^T v, B the
+ * decays, they are B V diag(1 / (sigma^2 (sigma + epsilon))) V^T w and B V diag(1 / sigma^2) V^T w.
  */
 function coefficients(
   { space, dots, ring }: GgtState,
@@ -143,22 +151,28 @@ function coefficients(
   epsilon: number,
 ): Float32Array {
   const size = products.length
-  const ages = Array.from(products, (_, index) => (ring[1]! - 1 - index + 2 * size) % size)
-  const decays = ages.map((age) => beta2 ** age)
+  const decays = Array.from(products, (_, index) => beta2 ** ((ring[1]! - 1 - index + 2 * size) % size))
   const { values, vectors } = spectrum(
     space.device,
     dots.map((value, index) => value * decays[Math.floor(index / size)]! * decays[index % size]!),
   )
-  const largest = Math.sqrt(Math.max(0, values[size - 1]!))
-  const along = Array.from(values, (value, mode) => {
-    const sigma = Math.sqrt(Math.max(0, value))
-    if (sigma <= NEGLIGIBLE * largest || sigma === 0) return 0
-    const component = decays.reduce((sum, decay, i) => sum + vectors[i * size + mode]! * decay * products[i]!, 0)
-    return component / (epsilon * sigma * (sigma + epsilon))
-  })
-  return Float32Array.from(decays, (decay, i) =>
-    along.reduce((sum, weight, mode) => sum + decay * vectors[i * size + mode]! * weight, 0),
+  const sigmas = Array.from(values, (value) => Math.sqrt(Math.max(0, value)))
+  const along = sigmas.map((_, mode) =>
+    decays.reduce((sum, decay, i) => sum + vectors[i * size + mode]! * decay * products[i]!, 0),
   )
+  const floor = NEGLIGIBLE * sigmas[size - 1]!
+  const combined = (weight: (sigma: number) => number) =>
+    decays.map((decay, i) =>
+      sigmas.reduce(
+        (sum, sigma, mode) =>
+          sigma > floor ? sum + decay * vectors[i * size + mode]! * weight(sigma) * along[mode]! : sum,
+        0,
+      ),
+    )
+  return Float32Array.from([
+    ...combined((sigma) => 1 / (sigma ** 2 * (sigma + epsilon))),
+    ...combined((sigma) => 1 / sigma ** 2),
+  ])
 }
 
 /** Eigenvalues, ascending, and eigenvectors of a small symmetric matrix. */

@@ -1,7 +1,15 @@
 import type { Device } from '../../device.js'
 import { KronrootError } from '../../errors.js'
 import { reduce } from '../../linalg/reduce.js'
-import { disposeArrays, held, lengthOf, onHost, type ParameterArray, zeros } from '../../precondition/arrays.js'
+import {
+  disposeArrays,
+  emptyTensor,
+  held,
+  lengthOf,
+  onHost,
+  type ParameterArray,
+  zeros,
+} from '../../precondition/arrays.js'
 import { elements } from '../../precondition/plan.js'
 import { Tensor } from '../../tensor.js'
 import { updateAll } from '../elementwise.js'
@@ -61,7 +69,7 @@ export class GroupSpace {
 
   /** A tensor of zeros, kept until `dispose`. */
   tensor(shape: readonly number[]): Tensor {
-    const tensor = held(this.device.empty(shape))
+    const tensor = emptyTensor(this.device, shape)
     this.#keep(tensor)
     return tensor
   }

@@ -2,7 +2,7 @@
 // calls a shape, however many parameters there are.
 import type { Device } from '../../device.js'
 import { matmul } from '../../linalg/matmul.js'
-import { held } from '../../precondition/arrays.js'
+import { emptyTensor, held } from '../../precondition/arrays.js'
 import { elements, planBlocks } from '../../precondition/plan.js'
 import type { Tensor } from '../../tensor.js'
 import { updateAll } from '../elementwise.js'
@@ -26,7 +26,7 @@ export interface Stack {
   readonly right: Side | undefined
 }
 
-/** A tensor with one equal part a member. */
+/** A tensor and views of its parts. */
 export interface Parts {
   readonly tensor: Tensor
   readonly parts: readonly Tensor[]
@@ -43,7 +43,7 @@ export class TensorPool {
   }
 
   zeros(shape: readonly number[]): Tensor {
-    const tensor = held(this.device.empty(shape))
+    const tensor = emptyTensor(this.device, shape)
     this.#tensors.push(tensor)
     this.bytes += tensor.bytes
     return tensor
@@ -51,16 +51,25 @@ export class TensorPool {
 
   /** Zeros [members, ...shape] and a view of each member. */
   parts(members: number, shape: readonly number[]): Parts {
-    const tensor = this.zeros([members, ...shape])
-    const size = elements(shape)
-    return {
-      tensor,
-      parts: Array.from({ length: members }, (_, index) => {
-        const view = held(this.device.wrap(tensor.pointer + BigInt(4 * index * size), [size]))
-        this.#tensors.push(view)
-        return view
-      }),
-    }
+    return this.ragged([members, ...shape], new Array<number>(members).fill(elements(shape)))
+  }
+
+  /** Zeros of a shape and views of consecutive parts of these sizes. */
+  ragged(shape: readonly number[], sizes: readonly number[]): Parts {
+    const tensor = this.zeros(shape)
+    return { tensor, parts: this.views(tensor, sizes) }
+  }
+
+  /** Views of consecutive parts of these sizes. */
+  views(tensor: Tensor, sizes: readonly number[]): readonly Tensor[] {
+    let start = 0
+    return sizes.map((size) => {
+      const at = tensor.pointer + BigInt(4 * start)
+      const view = held(size === 0 ? this.device.empty([0]) : this.device.wrap(at, [size]))
+      this.#tensors.push(view)
+      start += size
+      return view
+    })
   }
 
   dispose(): void {

@@ -21,7 +21,10 @@ export interface PsgdKronOptions {
   readonly betaL?: Schedule
   /** Probability that a step updates the preconditioner, 0 to 1. Default 1. */
   readonly updateProbability?: Schedule
-  /** Noise on the gradient, times its RMS, that keeps directions bounded in which nothing ever comes. Default 1e-4. */
+  /**
+   * Noise on the gradient, times its RMS, >= 0. Without it the factors grow in directions in which nothing ever comes, in the
+   * end beyond fp32. Default 1e-4.
+   */
   readonly damping?: Schedule
   /** Largest side with a dense factor, >= 1. Default 8192. */
   readonly maxSize?: number
@@ -59,7 +62,7 @@ export interface PsgdKronState {
  *
  * A parameter whose gradient is 0 keeps its factors. State: the factors (at most twice the elements), with beta1 one average.
  *
- * Source: Li, arXiv 1512.04202, 2402.11858, and the psgd_torch notes on the geometry; Pooladzandi and Li, arXiv 2402.04553.
+ * Source: Li, arXiv 1512.04202 and 2402.11858, and his psgd_torch for the geometry; Pooladzandi and Li, arXiv 2402.04553.
  */
 export function psgdKron(options: PsgdKronOptions = {}): Rule<PsgdKronState> {
   const owner = 'psgdKron'
@@ -162,7 +165,11 @@ function describePsgd(rule: string, { parameters, pool, stacks, filter }: PsgdKr
       return sum + members.length * perMember
     }, 0),
     flopsPerRefresh: 0,
-    nativeCallsPerStep: stacks.reduce((sum, whitening) => sum + 4 + 7 * dense(whitening).length, 0),
+    nativeCallsPerStep: stacks.reduce((sum, whitening) => {
+      const denseSides = dense(whitening).length
+      const diagonalSides = whitening.factors.length - denseSides
+      return sum + (denseSides > 0 ? 4 : 0) + 7 * denseSides + (diagonalSides > 0 ? 2 : 0) + diagonalSides
+    }, 0),
     nativeCallsPerRefresh: 0,
   }
 }

@@ -1,14 +1,13 @@
 import { checkFields } from '../../errors.js'
-import { eigh } from '../../linalg/eigh.js'
 import { matmul } from '../../linalg/matmul.js'
 import type { Schedule } from '../../schedule/schedule.js'
 import { hyperparameter, numberIn } from '../../schedule/validate.js'
-import type { Tensor } from '../../tensor.js'
 import { callback, type HessianVector } from '../oracle.js'
 import type { Rule } from '../rule.js'
 import { groupPlan } from './group-plan.js'
 import { GroupSpace, type GroupVector } from './group-space.js'
 import { type HessianOperator, hessianOperator } from './hessian-operator.js'
+import { type KrylovSpace, krylovSpace, lanczos, type Tridiagonal, tridiagonalEigen } from './lanczos.js'
 
 /** Options of {@link saddleFreeNewton}. */
 export interface SaddleFreeNewtonOptions {
@@ -20,14 +19,9 @@ export interface SaddleFreeNewtonOptions {
   readonly damping?: Schedule
 }
 
-/** State of {@link saddleFreeNewton}: nothing is kept from step to step. */
-export interface SaddleFreeNewtonState {
-  readonly space: GroupSpace
+/** State of {@link saddleFreeNewton}: nothing is kept from step to step. `row` is also for the direction. */
+export interface SaddleFreeNewtonState extends KrylovSpace {
   readonly gradient: GroupVector
-  /** [k, n]: the Lanczos vectors, one a row. */
-  readonly basis: { readonly matrix: Tensor; readonly vectors: readonly GroupVector[] }
-  /** [1, n], for H v and for the direction. */
-  readonly row: { readonly matrix: Tensor; readonly vector: GroupVector }
 }
 
 /**
@@ -42,7 +36,7 @@ export interface SaddleFreeNewtonState {
  * Couples all parameters of a group; those without a gradient stand still, and the others see the block of the Hessian that
  * is theirs. State: none (k + 2 numbers an element of scratch). A step: k products, 4 k matmul, one `eigh` of order k in f64.
  *
- * Source: Dauphin et al., arXiv 1406.2572, algorithm 1, in the subspace of its section 6.
+ * Source: Dauphin et al., arXiv 1406.2572 (saddle-free Newton in a Krylov subspace).
  */
 export function saddleFreeNewton(options: SaddleFreeNewtonOptions): Rule<SaddleFreeNewtonState> {
   const owner = 'saddleFreeNewton'
@@ -55,13 +49,7 @@ export function saddleFreeNewton(options: SaddleFreeNewtonOptions): Rule<SaddleF
     needsValues: true,
     init: (parameters, device) => {
       const space = new GroupSpace(parameters, device)
-      const { matrix, vectors: rows } = space.rows(1)
-      return {
-        space,
-        gradient: space.vector(),
-        basis: space.rows(Math.min(vectors, space.size)),
-        row: { matrix, vector: rows[0]! },
-      }
+      return { ...krylovSpace(space, vectors), gradient: space.vector() }
     },
     update: (gradients, state, context) =>
       context.clock.time('apply', () => {
@@ -84,6 +72,9 @@ export function saddleFreeNewton(options: SaddleFreeNewtonOptions): Rule<SaddleF
   }
 }
 
+/** sqrt(ulp): a vector that short next to the largest element of T is rounding. */
+const ROUNDING = 3e-4
+
 /** Leaves the direction in `row`. */
 function descend(state: SaddleFreeNewtonState, operator: HessianOperator, damping: number): void {
   const { space, gradient, basis, row } = state
@@ -94,59 +85,18 @@ function descend(state: SaddleFreeNewtonState, operator: HessianOperator, dampin
   }
   for (const vector of basis.vectors) space.clear(vector)
   space.scale(1 / norm, gradient, basis.vectors[0]!)
-  const { diagonal, offDiagonal } = lanczos(state, operator)
-  const weights = absoluteInverse(space, diagonal, offDiagonal, damping).map((weight) => norm * weight)
+  const t = lanczos(state, operator, ROUNDING)
+  const weights = absoluteInverse(space, t, damping).map((weight) => norm * weight)
   const padded = Float32Array.from(basis.vectors, (_, index) => weights[index] ?? 0)
   using coefficients = space.device.tensor(padded, [1, padded.length])
   matmul(coefficients, basis.matrix, { out: row.matrix })
 }
 
-/** Fills the basis from its first vector on. Below sqrt(ulp) of the largest element of T what is left is rounding. */
-function lanczos({ space, basis, row }: SaddleFreeNewtonState, operator: HessianOperator) {
-  const diagonal: number[] = []
-  const offDiagonal: number[] = []
-  let largest = 0
-  for (let j = 0; j < basis.vectors.length; j++) {
-    operator(basis.vectors[j]!, row.vector)
-    diagonal.push(orthogonalized(basis.matrix, row.matrix)[j]! + orthogonalized(basis.matrix, row.matrix)[j]!)
-    const beta = Math.sqrt(space.dot(row.vector, row.vector))
-    largest = Math.max(largest, Math.abs(diagonal[j]!), beta)
-    if (beta <= 3e-4 * largest || j + 1 === basis.vectors.length) break
-    offDiagonal.push(beta)
-    space.scale(1 / beta, row.vector, basis.vectors[j + 1]!)
-  }
-  return { diagonal, offDiagonal }
-}
-
-/** Takes from a row its components along the basis, and returns them. */
-function orthogonalized(basis: Tensor, row: Tensor): Float32Array {
-  using components = matmul(row, basis, { transposeB: true })
-  matmul(components, basis, { alpha: -1, beta: 1, out: row })
-  return components.data() as Float32Array
-}
-
 /** First column of (|T| + damping)^{-1} of a symmetric tridiagonal T. */
-function absoluteInverse(
-  { device }: GroupSpace,
-  diagonal: readonly number[],
-  offDiagonal: readonly number[],
-  damping: number,
-): readonly number[] {
-  const k = diagonal.length
-  const t = new Float64Array(k * k)
-  diagonal.forEach((value, i) => {
-    t[i * k + i] = value
-  })
-  offDiagonal.slice(0, k - 1).forEach((value, i) => {
-    t[i * k + i + 1] = value
-    t[(i + 1) * k + i] = value
-  })
-  using matrix = device.tensor(t, [k, k])
-  const { values, vectors } = eigh(matrix, { onFailure: 'throw' })
-  const [theta, u] = [Array.from(values.data()), vectors!.data()]
-  values.dispose()
-  vectors!.dispose()
-  return diagonal.map((_, i) =>
-    theta.reduce((sum, value, l) => sum + (u[i * k + l]! * u[l]!) / (Math.abs(value) + damping), 0),
+function absoluteInverse({ device }: GroupSpace, t: Tridiagonal, damping: number): readonly number[] {
+  const { values, vectors } = tridiagonalEigen(device, t)
+  const k = values.length
+  return values.map((_, i) =>
+    values.reduce((sum, value, l) => sum + (vectors[i * k + l]! * vectors[l]!) / (Math.abs(value) + damping), 0),
   )
 }

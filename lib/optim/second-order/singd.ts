@@ -54,9 +54,10 @@ export interface SingdState {
  * over. Diagonal factors keep the diagonals of m. Dimensions from the second on are one; vectors have one factor.
  *
  * A factor of a KFAC-like method takes activations and output gradients; this form needs neither. State: the factors and
- * their momenta, with momentum one number an element. A step: two `kronApply` and, a side, two `gram` and a matmul a shape.
+ * their momenta, 2 (d_C^2 + d_K^2) numbers a matrix, with momentum one number an element. A step: three `kronApply` and, a
+ * side, two `gram` and a matmul a shape.
  *
- * Source: Lin et al., arXiv 2312.05705 (SINGD), figure 3; Lin et al., arXiv 2402.03496 (square-root-free Shampoo), figure 4.
+ * Source: Lin et al., arXiv 2312.05705 (SINGD); Lin et al., arXiv 2402.03496 (square-root-free Shampoo).
  */
 export function singd(options: SingdOptions = {}): Rule<SingdState> {
   const owner = 'singd'
@@ -154,7 +155,11 @@ function describeSingd(rule: string, { parameters, pool, stacks, heavyBall: stat
       return sum + members.length * perMember
     }, 0),
     flopsPerRefresh: 0,
-    nativeCallsPerStep: stacks.reduce((sum, one) => sum + 3 + 3 * dense(one).length, 0),
+    nativeCallsPerStep: stacks.reduce((sum, one) => {
+      const denseSides = dense(one).length
+      const diagonalSides = one.factors.length - denseSides
+      return sum + (denseSides > 0 ? 3 : 0) + 3 * denseSides + (diagonalSides > 0 ? 2 : 0) + diagonalSides
+    }, 0),
     nativeCallsPerRefresh: 0,
   }
 }

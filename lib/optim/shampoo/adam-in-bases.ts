@@ -5,7 +5,7 @@ import { matmul } from '../../linalg/matmul.js'
 import {
   copyAll,
   disposeArrays,
-  held,
+  emptyTensor,
   type ParameterArray,
   type Run,
   runsOf,
@@ -121,13 +121,13 @@ function createState(
     const shape = bucket.shape.length === 1 ? [count, ...bucket.shape, 1] : [count, ...bucket.shape]
     return {
       factors,
-      x: factors.input ?? held(device.empty(shape)),
-      rotated: held(device.empty(shape)),
-      first: held(device.empty(shape)),
-      second: held(device.empty(shape)),
+      x: factors.input ?? emptyTensor(device, shape),
+      rotated: emptyTensor(device, shape),
+      first: emptyTensor(device, shape),
+      second: emptyTensor(device, shape),
       starts: { first: new Float64Array(count).fill(1), second: new Float64Array(count).fill(1) },
       values: factors.factors.map((factor) =>
-        factor && isWhitened ? held(device.empty([count, factor.size])) : undefined,
+        factor && isWhitened ? emptyTensor(device, [count, factor.size]) : undefined,
       ),
     }
   })

@@ -1,6 +1,6 @@
 // Second moments in the eigenbases of a bucket, in place of the eigenvalues of its factors.
 import type { Device } from '../../device.js'
-import { disposeArrays, held, type ParameterArray, withViews } from '../../precondition/arrays.js'
+import { disposeArrays, emptyTensor, type ParameterArray, withViews } from '../../precondition/arrays.js'
 import { intoBases, outOfBases } from '../../precondition/bases.js'
 import { type BucketFactors, isStarted } from '../../precondition/factors.js'
 import type { Tensor } from '../../tensor.js'
@@ -31,10 +31,10 @@ export function createCorrection(device: Device, { bucket, input }: BucketFactor
   const count = bucket.blocks.length
   const shape = bucket.shape.length === 1 ? [count, ...bucket.shape, 1] : [count, ...bucket.shape]
   return {
-    second: held(device.empty(shape)),
+    second: emptyTensor(device, shape),
     start: new Float64Array(count).fill(1),
-    rotated: held(device.empty(shape)),
-    carrier: input === undefined ? held(device.empty(shape)) : undefined,
+    rotated: emptyTensor(device, shape),
+    carrier: input === undefined ? emptyTensor(device, shape) : undefined,
   }
 }
 

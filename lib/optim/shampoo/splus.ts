@@ -1,6 +1,13 @@
 import type { Device } from '../../device.js'
 import { checkFields } from '../../errors.js'
-import { copyAll, disposeArrays, held, type ParameterArray, withViews, zeros } from '../../precondition/arrays.js'
+import {
+  copyAll,
+  disposeArrays,
+  emptyTensor,
+  type ParameterArray,
+  withViews,
+  zeros,
+} from '../../precondition/arrays.js'
 import { basisSolver, intoBases, outOfBases } from '../../precondition/bases.js'
 import { blockRuns, stackBlocks, unstackBlocks } from '../../precondition/blocks.js'
 import { activeFactors, type BucketFactors, createFactors, disposeFactors } from '../../precondition/factors.js'
@@ -168,7 +175,7 @@ function createState(settings: Settings, parameters: readonly ParameterSpec[], d
     device,
     plan,
     groups,
-    rotated: groups.map(({ input }) => held(device.empty(input!.shape))),
+    rotated: groups.map(({ input }) => emptyTensor(device, input!.shape)),
     refresher: new Refresher(device, groups, { owner: 'splus', timing, solver, scaling, isEager: true }),
     parameters: parameters.map(({ name, shape }) => {
       const size = elements(shape)

@@ -1,10 +1,11 @@
 import type { Device } from '../../device.js'
 import { checkFields } from '../../errors.js'
-import { eigh } from '../../linalg/eigh.js'
 import { numberIn, optionError } from '../../schedule/validate.js'
 import { normalNoise } from '../noise.js'
 import { type Arrays, answered, type HessianVector } from '../oracle.js'
-import { lanczos, type Tridiagonal } from './lanczos.js'
+import { GroupSpace, hostParts } from '../second-order/group-space.js'
+import type { HessianOperator } from '../second-order/hessian-operator.js'
+import { type KrylovSpace, krylovSpace, lanczos, type Tridiagonal, tridiagonalEigen } from '../second-order/lanczos.js'
 
 /** Options of {@link hessianSpectrum}. */
 export interface SpectrumOptions {
@@ -57,11 +58,41 @@ export function hessianSpectrum(device: Device, options: SpectrumOptions): Spect
   const steps = Math.min(numberIn(owner, 'steps', options.steps ?? 30, { min: 1, integer: true }), dimension)
   const probes = numberIn(owner, 'probes', options.probes ?? 1, { min: 1, integer: true })
   const seed = numberIn(owner, 'seed', options.seed ?? 0, { integer: true })
-  const apply = (vector: Arrays) => answered(owner, 'hessianVector', hessianVector(vector, values), vector)
-  const found = Array.from({ length: probes }, (_, probe) => {
-    const start = values.map((array, index) => normalNoise(`${seed} ${probe} ${index}`, array.length))
-    return quadrature(device, lanczos(device, apply, start, steps))
-  })
+  const space = new GroupSpace(
+    values.map(({ length }, index) => ({ name: `${index}`, shape: [length] })),
+    device,
+  )
+  try {
+    const krylov = krylovSpace(space, steps)
+    const operator: HessianOperator = (x, into) => {
+      const vectors = hostParts(x)
+      space.gather(answered(owner, 'hessianVector', hessianVector(vectors, values), vectors), into)
+    }
+    return spectrumOf(
+      Array.from({ length: probes }, (_, probe) => {
+        start(krylov, `${seed} ${probe}`)
+        return quadrature(device, lanczos(krylov, operator, ROUNDING))
+      }),
+    )
+  } finally {
+    space.dispose()
+  }
+}
+
+/** A few ulp of fp32: what is left of a product that lies in the space. */
+const ROUNDING = 16 * 2 ** -23
+
+/** A random unit vector as the first of the basis, zeros as the others. */
+function start({ space, basis, row }: KrylovSpace, key: string): void {
+  for (const vector of basis.vectors) space.clear(vector)
+  const noise = space.parameters.map(({ name, shape }) => normalNoise(`${key} ${name}`, shape[0]!))
+  space.gather(noise, row.vector)
+  space.scale(1 / Math.sqrt(space.dot(row.vector, row.vector)), row.vector, basis.vectors[0]!)
+}
+
+/** The probes together. */
+function spectrumOf(found: readonly Quadrature[]): Spectrum {
+  const probes = found.length
   const points = found.flatMap(({ nodes, weights }) => nodes.map((node, i) => ({ node, weight: weights[i]! / probes })))
   points.sort((a, b) => a.node - b.node)
   const best = found.reduce((a, b) => (b.nodes[b.nodes.length - 1]! > a.nodes[a.nodes.length - 1]! ? b : a))
@@ -81,26 +112,12 @@ interface Quadrature {
 }
 
 /** Eigenvalues of T and the squares of the first elements of its eigenvectors. */
-function quadrature(device: Device, { diagonal, offDiagonal, remainder }: Tridiagonal): Quadrature {
-  const size = diagonal.length
-  const dense = new Float64Array(size * size)
-  diagonal.forEach((value, i) => {
-    dense[i * size + i] = value
-  })
-  offDiagonal.forEach((value, i) => {
-    dense[i * size + i + 1] = value
-    dense[(i + 1) * size + i] = value
-  })
-  const matrix = device.tensor(dense, [size, size])
-  const { values, vectors } = eigh(matrix)
-  try {
-    const columns = vectors!.data()
-    return {
-      nodes: Array.from(values.data()),
-      weights: Array.from(columns.slice(0, size), (first) => first ** 2),
-      largestError: remainder * Math.abs(columns[size * size - 1]!),
-    }
-  } finally {
-    for (const tensor of [matrix, values, vectors!]) tensor.dispose()
+function quadrature(device: Device, t: Tridiagonal): Quadrature {
+  const { values, vectors } = tridiagonalEigen(device, t)
+  const k = values.length
+  return {
+    nodes: values,
+    weights: values.map((_, l) => vectors[l]! ** 2),
+    largestError: t.remainder * Math.abs(vectors[k * k - 1]!),
   }
 }

@@ -3,9 +3,9 @@ import { lengthOf } from '../../precondition/arrays.js'
 import type { Schedule } from '../../schedule/schedule.js'
 import { hyperparameter, numberIn } from '../../schedule/validate.js'
 import { normalNoise } from '../noise.js'
-import type { GradientAt } from '../oracle.js'
+import { callback, type GradientAt } from '../oracle.js'
 import type { Gradients, Rule } from '../rule.js'
-import { checkedGradientAt, gradientElsewhere, neededValues, placed } from './gradient-at.js'
+import { gradientElsewhere, neededValues } from './gradient-at.js'
 import { normsOf } from './norms.js'
 import { checkedRule, type WrapperState, type WrapperStep, wrapper } from './wrapper.js'
 
@@ -27,7 +27,7 @@ export interface EntropySgdOptions {
   readonly seed?: number
 }
 
-type EntropyStep = WrapperStep<'point' | 'average' | 'gradient' | 'noise', 'steps'>
+type EntropyStep = WrapperStep<'point' | 'average' | 'gradient', 'steps'>
 
 /**
  * Entropy-SGD: the rule gets the gradient of the local entropy, an average of the loss over a neighbourhood that L steps of
@@ -46,18 +46,18 @@ type EntropyStep = WrapperStep<'point' | 'average' | 'gradient' | 'noise', 'step
 export function entropySgd(rule: Rule, options: EntropySgdOptions): Rule<WrapperState> {
   const owner = 'entropySgd'
   checkFields(owner, options, ['gradientAt', 'steps', 'innerLr', 'gamma', 'alpha', 'noise', 'seed'])
-  const callback = checkedGradientAt(owner, options.gradientAt)
+  const gradientAt = callback(owner, 'gradientAt', options.gradientAt)
   const length = numberIn(owner, 'steps', options.steps ?? 20, { min: 1, integer: true })
   const innerLr = hyperparameter(owner, 'innerLr', options.innerLr ?? 0.1, { above: 0 })
   const gamma = hyperparameter(owner, 'gamma', options.gamma ?? ((step) => 1e-4 * 1.001 ** step), { above: 0 })
   const alpha = hyperparameter(owner, 'alpha', options.alpha ?? 0.75, { above: 0, max: 1 })
   const noise = hyperparameter(owner, 'noise', options.noise ?? 1e-4, { min: 0 })
   const seed = numberIn(owner, 'seed', options.seed ?? 0, { integer: true })
-  return wrapper<'point' | 'average' | 'gradient' | 'noise', 'steps'>({
+  return wrapper<'point' | 'average' | 'gradient', 'steps'>({
     name: owner,
     rule: checkedRule(owner, rule),
     arrays: {},
-    scratch: { point: 'whole', average: 'whole', gradient: 'whole', noise: 'whole' },
+    scratch: { point: 'whole', average: 'whole', gradient: 'whole' },
     numbers: { steps: 0 },
     needsValues: true,
     flopsPerElement: 30 * length,
@@ -74,7 +74,8 @@ export function entropySgd(rule: Rule, options: EntropySgdOptions): Rule<Wrapper
       }
       for (let walked = 0; walked < length; walked++) {
         const at = parameters.map(({ arrays }, index) => (moving[index] ? arrays.point : values[index]!))
-        const gradients = walked === 0 ? moving : gradientElsewhere(owner, callback, { ...step, gradients: moving }, at)
+        const gradients =
+          walked === 0 ? moving : gradientElsewhere(owner, gradientAt, { ...step, gradients: moving }, at)
         walk(step, gradients, walked, settings)
       }
       const entries = moving.map((gradient, index) => {
@@ -139,9 +140,9 @@ function walk(step: EntropyStep, gradients: Gradients, walked: number, settings:
       present.map((entry) => {
         if (entry === null) return null
         const key = [settings.seed, entry.numbers.steps, walked, entry.spec.name].join(' ')
-        const shake = placed(entry.noise, normalNoise(key, lengthOf(entry.point)))
+        const shaking = normalNoise(key, lengthOf(entry.point))
         const weights = { fromGradient: Math.sqrt(lr) * noise, fromM: 1 }
-        return { gradient: shake, m: entry.point, direction: entry.point, ...weights }
+        return { gradient: shaking, m: entry.point, direction: entry.point, ...weights }
       }),
     )
   }

@@ -1,17 +1,8 @@
 import { KronrootError } from '../../errors.js'
 import type { ParameterArray } from '../../precondition/arrays.js'
-import { optionError } from '../../schedule/validate.js'
-import { Tensor } from '../../tensor.js'
-import { updateAll } from '../elementwise.js'
 import { answered, type GradientAt, valuesOf } from '../oracle.js'
 import type { Gradients, RuleContext } from '../rule.js'
 import type { WrapperStep } from './wrapper.js'
-
-/** The callback, checked. */
-export function checkedGradientAt(owner: string, callback: unknown): GradientAt {
-  if (typeof callback === 'function') return callback as GradientAt
-  throw optionError(owner, 'gradientAt', callback, 'a function from values to gradients')
-}
 
 /** The values of the parameters, for wrappers that cannot do without. */
 export function neededValues(owner: string, { parameters }: RuleContext): readonly ParameterArray[] {
@@ -26,30 +17,17 @@ export function neededValues(owner: string, { parameters }: RuleContext): readon
 export function gradientElsewhere(
   owner: string,
   callback: GradientAt,
-  { gradients, parameters, context, device }: WrapperStep<'gradient', never>,
+  { gradients, parameters, context, combine }: WrapperStep<'gradient', never>,
   values: readonly ParameterArray[],
 ): Gradients {
   const at = valuesOf(owner, values)
   const answer = answered(owner, 'gradientAt', callback(at), at)
   const { l2 = 0 } = context
-  return context.clock.time('apply', () => {
-    const kept = parameters.map(({ arrays }, index) =>
-      gradients[index] ? placed(arrays.gradient, answer[index]!) : null,
-    )
-    if (l2 !== 0) {
-      const entries = kept.map((gradient, index) => {
-        if (gradient === null) return null
-        return { gradient, m: values[index]!, direction: gradient, fromGradient: 1, fromM: l2 }
-      })
-      updateAll(device, 'combine', entries)
-    }
-    return kept
+  const entries = parameters.map(({ arrays }, index) => {
+    if (!gradients[index]) return null
+    const regularizer = l2 === 0 ? {} : { m: values[index]!, fromM: l2 }
+    return { gradient: answer[index]!, direction: arrays.gradient, fromGradient: 1, ...regularizer }
   })
-}
-
-/** Numbers of JavaScript's memory, copied into an array of the device's. */
-export function placed(to: ParameterArray, from: Float32Array): ParameterArray {
-  if (Tensor.isTensor(to)) to.write(from)
-  else to.set(from)
-  return to
+  combine(entries)
+  return entries.map((entry) => entry?.direction ?? null)
 }

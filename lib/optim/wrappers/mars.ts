@@ -1,9 +1,9 @@
 import { checkFields } from '../../errors.js'
 import type { Schedule } from '../../schedule/schedule.js'
 import { hyperparameter, numberIn } from '../../schedule/validate.js'
-import type { GradientAt } from '../oracle.js'
+import { callback, type GradientAt } from '../oracle.js'
 import type { Gradients, Rule } from '../rule.js'
-import { checkedGradientAt, gradientElsewhere, neededValues } from './gradient-at.js'
+import { gradientElsewhere, neededValues } from './gradient-at.js'
 import { normsOf } from './norms.js'
 import { checkedRule, type WrapperState, type WrapperStep, wrapper } from './wrapper.js'
 
@@ -44,8 +44,8 @@ export function mars(rule: Rule, options: MarsOptions = {}): Rule<WrapperState> 
   const gamma = hyperparameter(owner, 'gamma', options.gamma ?? 0.025, { min: 0 })
   const beta1 = hyperparameter(owner, 'beta1', options.beta1 ?? 0.95, { min: 0, below: 1 })
   const clip = options.clip === 'none' ? 'none' : numberIn(owner, 'clip', options.clip ?? 1, { above: 0 })
-  const isExact = options.gradientAt !== undefined
-  const callback = isExact ? checkedGradientAt(owner, options.gradientAt) : undefined
+  const gradientAt = callback(owner, 'gradientAt', options.gradientAt, true)
+  const isExact = gradientAt !== undefined
   return wrapper<'before' | 'gradient' | 'corrected', 'seen'>({
     name: owner,
     rule: checkedRule(owner, rule),
@@ -58,7 +58,8 @@ export function mars(rule: Rule, options: MarsOptions = {}): Rule<WrapperState> 
       const { gradients, context } = step
       const decay = beta1(context.step)
       const strength = (gamma(context.step) * decay) / (1 - decay)
-      const earlier = callback === undefined || strength === 0 ? befores(step) : gradientsBefore(owner, callback, step)
+      const earlier =
+        gradientAt === undefined || strength === 0 ? befores(step) : gradientsBefore(owner, gradientAt, step)
       const corrected = correct(step, earlier, strength)
       if (clip !== 'none') clipAll(step, corrected, clip)
       const remembered = isExact ? neededValues(owner, context) : gradients
@@ -77,14 +78,14 @@ export function mars(rule: Rule, options: MarsOptions = {}): Rule<WrapperState> 
 const befores = ({ parameters }: MarsStep) => parameters.map(({ arrays }) => arrays.before)
 
 /** Gradients of this batch at the values of the step before; a parameter that has none stays where it is. */
-function gradientsBefore(owner: string, callback: GradientAt, step: MarsStep): Gradients {
+function gradientsBefore(owner: string, gradientAt: GradientAt, step: MarsStep): Gradients {
   const { gradients, parameters, context } = step
   const isMet = parameters.map(({ numbers }, index) => gradients[index] !== null && numbers.seen === 1)
   if (!isMet.includes(true)) return befores(step)
   const values = neededValues(owner, context).map((value, index) =>
     isMet[index] ? parameters[index]!.arrays.before : value,
   )
-  return gradientElsewhere(owner, callback, step, values)
+  return gradientElsewhere(owner, gradientAt, step, values)
 }
 
 function correct({ gradients, parameters, combine }: MarsStep, earlier: Gradients, strength: number): Gradients {

@@ -1,9 +1,9 @@
 import { checkFields } from '../../errors.js'
 import type { Schedule } from '../../schedule/schedule.js'
 import { hyperparameter, oneOf } from '../../schedule/validate.js'
-import type { GradientAt } from '../oracle.js'
+import { callback, type GradientAt } from '../oracle.js'
 import type { Rule } from '../rule.js'
-import { checkedGradientAt, gradientElsewhere, neededValues } from './gradient-at.js'
+import { gradientElsewhere, neededValues } from './gradient-at.js'
 import { normsOf } from './norms.js'
 import { checkedRule, type WrapperState, wrapper } from './wrapper.js'
 
@@ -30,7 +30,7 @@ export interface SamOptions {
 export function sam(rule: Rule, options: SamOptions): Rule<WrapperState> {
   const owner = 'sam'
   checkFields(owner, options, ['gradientAt', 'rho', 'scope'])
-  const callback = checkedGradientAt(owner, options.gradientAt)
+  const gradientAt = callback(owner, 'gradientAt', options.gradientAt)
   const rho = hyperparameter(owner, 'rho', options.rho ?? 0.05, { min: 0 })
   const scope = oneOf(owner, 'scope', options.scope ?? 'group', ['group', 'parameter'])
   return wrapper<'at' | 'gradient'>({
@@ -54,7 +54,7 @@ export function sam(rule: Rule, options: SamOptions): Rule<WrapperState> {
       })
       step.combine(entries)
       const at = values.map((value, index) => entries[index]?.direction ?? value)
-      return step.inner(gradientElsewhere(owner, callback, step, at))
+      return step.inner(gradientElsewhere(owner, gradientAt, step, at))
     },
   })
 }

@@ -1,11 +1,12 @@
 import { checkFields } from '../../errors.js'
-import { onHost } from '../../precondition/arrays.js'
+import { reduce } from '../../linalg/reduce.js'
+import { lengthOf, type ParameterArray } from '../../precondition/arrays.js'
 import type { Schedule } from '../../schedule/schedule.js'
-import { hyperparameter, optionError } from '../../schedule/validate.js'
+import { hyperparameter, numberIn, optionError } from '../../schedule/validate.js'
+import { updateAll } from '../elementwise.js'
 import { type Arrays, answered } from '../oracle.js'
-import type { ParameterSpec, Rule } from '../rule.js'
-import { placed } from './gradient-at.js'
-import { checkedRule, type WrapperState, wrapper } from './wrapper.js'
+import type { Gradients, ParameterSpec, Rule } from '../rule.js'
+import { checkedRule, type WrapperState, type WrapperStep, wrapper } from './wrapper.js'
 
 /** Options of {@link vrgd}: one of the two callbacks. */
 export interface VrgdOptions {
@@ -15,22 +16,25 @@ export interface VrgdOptions {
   readonly variance?: (parameters: readonly ParameterSpec[]) => Arrays
   /** Smallest scale gamma, 0 <= gamma <= 1. Default 0.1; at 1 it is the rule alone. */
   readonly gamma?: Schedule
+  /** Least variance that an element is taken to have, > 0. Default 1e-30; raise it where workers may agree exactly. */
+  readonly epsilon?: number
 }
+
+type VrgdStep = WrapperStep<'scaled' | 'mean' | 'variance', never>
 
 /**
  * Variance-reduced gradient descent: elements whose gradient is mostly noise get smaller,
  *
- *     r = g^2 / variance over the workers       the gradient's signal-to-noise ratio (GSNR)
- *     D = rule(g clip(r / mean r, gamma, 1))    mean over the elements of the parameter
+ *     r = g^2 / max(variance over the workers, epsilon)      the gradient's signal-to-noise ratio (GSNR)
+ *     D = rule(g clip(r / mean r, gamma, 1))                 mean over the elements of the parameter
  *
- * Elements without any variance count as all signal: scale 1, and not in the mean. No state. The scales are computed in
- * JavaScript, where the callback's numbers are.
+ * A parameter whose gradient is zero keeps it. No state; an array an element in flight, with `workerGradients` three.
  *
  * Source: Jiang et al., Accelerating Large Batch Training via Gradient Signal to Noise Ratio, arXiv 2309.13681.
  */
 export function vrgd(rule: Rule, options: VrgdOptions): Rule<WrapperState> {
   const owner = 'vrgd'
-  checkFields(owner, options, ['workerGradients', 'variance', 'gamma'])
+  checkFields(owner, options, ['workerGradients', 'variance', 'gamma', 'epsilon'])
   const { workerGradients, variance } = options
   if ((workerGradients === undefined) === (variance === undefined)) {
     throw optionError(owner, 'variance', variance, 'a function, or left out where workerGradients is one')
@@ -41,56 +45,102 @@ export function vrgd(rule: Rule, options: VrgdOptions): Rule<WrapperState> {
     }
   }
   const gamma = hyperparameter(owner, 'gamma', options.gamma ?? 0.1, { min: 0, max: 1 })
-  return wrapper<'scaled'>({
+  const epsilon = numberIn(owner, 'epsilon', options.epsilon ?? 1e-30, { above: 0 })
+  return wrapper<'scaled' | 'mean' | 'variance'>({
     name: owner,
     rule: checkedRule(owner, rule),
     arrays: {},
-    scratch: { scaled: 'whole' },
+    scratch: { scaled: 'whole', ...(workerGradients === undefined ? {} : { mean: 'whole', variance: 'whole' }) },
     flopsPerElement: 6,
-    update: ({ gradients, parameters, context, inner }) => {
+    update: (step) => {
+      const { gradients, parameters, context } = step
       const floor = gamma(context.step)
-      if (floor === 1) return inner(gradients)
+      if (floor === 1) return step.inner(gradients)
       const specs = parameters.map(({ spec }) => spec)
-      const like = parameters.map(({ arrays }) => onHost(arrays.scaled))
-      const variances =
-        variance === undefined
-          ? varianceOf(owner, workerGradients!(specs), like)
-          : answered(owner, 'variance', variance(specs), like)
-      return inner(
-        gradients.map((gradient, index) => {
-          if (gradient === null) return null
-          const { scaled } = parameters[index]!.arrays
-          return placed(scaled, scaledBySignal(onHost(gradient), variances[index]!, floor))
-        }),
-      )
+      const like = parameters.map(({ arrays }) => ({ length: lengthOf(arrays.scaled) }))
+      const answers = workerGradients === undefined ? variance!(specs) : workerGradients(specs)
+      const scaled = context.clock.time('apply', () => {
+        const variances =
+          workerGradients === undefined
+            ? answered(owner, 'variance', answers, like)
+            : varianceOf(step, checkedWorkers(owner, answers, like))
+        return scaledBySignal(step, variances, floor, epsilon)
+      })
+      return step.inner(scaled)
     },
   })
 }
 
-/** Elementwise variance, mean of the squared distances from the mean. */
-function varianceOf(owner: string, answers: unknown, like: Arrays): Arrays {
+function checkedWorkers(
+  owner: string,
+  answers: unknown,
+  like: readonly { readonly length: number }[],
+): readonly Arrays[] {
   if (!Array.isArray(answers) || answers.length < 2) {
     throw optionError(owner, 'workerGradients', answers, 'a function that returns the arrays of at least two workers')
   }
-  const workers = answers.map((arrays) => answered(owner, 'workerGradients', arrays, like))
-  return like.map((array, index) =>
-    array.map((_, i) => {
-      const mean = workers.reduce((sum, arrays) => sum + arrays[index]![i]!, 0) / workers.length
-      return workers.reduce((sum, arrays) => sum + (arrays[index]![i]! - mean) ** 2, 0) / workers.length
-    }),
-  )
+  return answers.map((arrays) => answered(owner, 'workerGradients', arrays, like))
 }
 
-function scaledBySignal(gradient: Float32Array, variance: Float32Array, floor: number): Float32Array {
-  const ratio = (i: number) => gradient[i]! ** 2 / variance[i]!
-  let sum = 0
-  let noisy = 0
-  for (let i = 0; i < gradient.length; i++) {
-    if (variance[i]! <= 0) continue
-    sum += ratio(i)
-    noisy++
-  }
-  if (sum === 0) return gradient
-  const mean = sum / noisy
-  return gradient.map((g, i) => (variance[i]! <= 0 ? g : g * Math.min(1, Math.max(floor, ratio(i) / mean))))
+/** Elementwise variance: the mean, then the mean of the squares of the distances from it. */
+function varianceOf(step: VrgdStep, workers: readonly Arrays[]): readonly ParameterArray[] {
+  const { device, parameters } = step
+  const part = 1 / workers.length
+  workers.forEach((arrays, worker) => {
+    const entries = parameters.map(({ arrays: { mean } }, index) => {
+      const old = worker === 0 ? {} : { m: mean, fromM: 1 }
+      return { gradient: arrays[index]!, direction: mean, fromGradient: part, ...old }
+    })
+    updateAll(device, 'combine', entries)
+  })
+  workers.forEach((arrays, worker) => {
+    const distances = parameters.map(({ arrays: { mean, scaled } }, index) => {
+      return { gradient: arrays[index]!, m: mean, direction: scaled, fromGradient: 1, fromM: -1 }
+    })
+    updateAll(device, 'combine', distances)
+    const squares = parameters.map(({ arrays: { variance, scaled } }) => {
+      return { gradient: scaled, v: variance, vDecay: worker === 0 ? 0 : 1, vWeight: part, epsilon: 1 }
+    })
+    updateAll(device, 'adam', squares)
+  })
+  return parameters.map(({ arrays }) => arrays.variance)
+}
+
+/** g clip(r / mean r, floor, 1) for the parameters that have a gradient. */
+function scaledBySignal(
+  { device, gradients, parameters }: VrgdStep,
+  variances: readonly ParameterArray[],
+  floor: number,
+  epsilon: number,
+): Gradients {
+  const present = parameters.flatMap(({ arrays: { scaled } }, index) => {
+    const gradient = gradients[index]
+    return gradient ? [{ index, gradient, scaled, variance: variances[index]! }] : []
+  })
+  if (present.length === 0) return gradients
+  const quotients = present.map(({ gradient, scaled, variance }) => {
+    return { gradient, v: variance, direction: scaled, fromGradient: 1, vScale: 1, epsilon }
+  })
+  updateAll(device, 'quotient', quotients)
+  // g / variance times g is r.
+  const sums = reduce(
+    device,
+    'dot',
+    present.map(({ gradient, scaled }) => ({ x: scaled, y: gradient })),
+  )
+  const moving = present.map((entry, i) => (sums[i] === 0 ? null : { ...entry, sum: sums[i]! }))
+  const scales = moving.map((entry) => {
+    if (entry === null) return null
+    const { gradient, scaled, sum } = entry
+    const overMean = lengthOf(gradient) / sum
+    return { gradient: scaled, m: gradient, direction: scaled, fromGradient: overMean, lower: floor, upper: 1 }
+  })
+  updateAll(device, 'product', scales)
+  const products = moving.map((entry) => {
+    return entry && { gradient: entry.scaled, m: entry.gradient, direction: entry.scaled, fromGradient: 1 }
+  })
+  updateAll(device, 'product', products)
+  const result = [...gradients]
+  for (const entry of moving) if (entry !== null) result[entry.index] = entry.scaled
+  return result
 }

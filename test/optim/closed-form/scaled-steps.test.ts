@@ -34,6 +34,25 @@ test('adagradNorm: 3 and 4 make 5, with 0 and 12 they make 13', () => {
   ])
 })
 
+test('what a group shares goes on with whoever has a gradient', () => {
+  // b = 3, 5, 13.
+  const { values } = trajectory(
+    adagradNorm(),
+    1,
+    [[0], [0]],
+    [
+      [[3], null],
+      [null, [4]],
+      [[12], null],
+    ],
+  )
+  expectClose(values, [
+    [-1, 0],
+    [-1, -0.8],
+    [-1 - 12 / 13, -0.8],
+  ])
+})
+
 describe('lars', () => {
   test('the first step has trust times the norm of the parameter, then momentum goes on alone', () => {
     const rule = lars({ trust: 0.1, momentum: 0.5 })

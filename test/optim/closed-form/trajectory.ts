@@ -7,7 +7,7 @@ export function trajectory(
   rule: Rule,
   lr: number,
   start: readonly (readonly number[])[],
-  gradients: readonly (readonly (readonly number[])[])[],
+  gradients: readonly (readonly (readonly number[] | null)[])[],
 ): { readonly values: number[][]; readonly evaluation: number[] } {
   const device = open('cpu')
   const params = start.map((value, index) => ({
@@ -18,7 +18,7 @@ export function trajectory(
   const optimizer = new Optimizer(device, [{ params, rule, lr }])
   try {
     const values = gradients.map((list) => {
-      optimizer.step(list.map((gradient) => Float32Array.from(gradient)))
+      optimizer.step(list.map((gradient) => gradient && Float32Array.from(gradient)))
       return params.flatMap(({ value }) => Array.from(value))
     })
     return { values, evaluation: optimizer.evaluation().flatMap((value) => Array.from(value)) }

@@ -320,23 +320,31 @@ describe('entropySgd', () => {
 })
 
 describe('vrgd', () => {
-  // Workers 1, 3 and -1, 5 and 2, 2: means 2, variances 1, 9 and 0.
-  const workers = [[Float32Array.of(1, -1, 2)], [Float32Array.of(3, 5, 2)]]
+  // Workers 1, 3 and -1, 5 and 0, 4: means 2, variances 1, 9 and 4.
+  const workers = [[Float32Array.of(1, -1, 0)], [Float32Array.of(3, 5, 4)]]
   const gradients = [[Float32Array.of(2, 2, 2)]]
 
   test('elements scale by their signal-to-noise ratio over the mean one', () => {
-    // r = 4, 4/9, none; mean 20/9: 9/5 -> 1 and 1/5.
+    // r = 4, 4/9, 1 with mean 49/27: 108/49 -> 1, 12/49, 27/49.
     const { values } = trajectory(vrgd(sgd(), { workerGradients: () => workers }), gradients, 1, {
       lr: 1,
       start: [[0, 0, 0]],
     })
-    expectNumbers([...values[0]![0]!], [-2, -0.4, -2])
+    expectNumbers([...values[0]![0]!], [-2, -24 / 49, -54 / 49])
   })
 
   test('variances may be handed in; gamma is the floor', () => {
-    const variance = () => [Float32Array.of(1, 9, 0)]
+    const variance = () => [Float32Array.of(1, 9, 4)]
     const { values } = trajectory(vrgd(sgd(), { variance, gamma: 0.5 }), gradients, 1, { lr: 1, start: [[0, 0, 0]] })
-    expectNumbers([...values[0]![0]!], [-2, -1, -2])
+    expectNumbers([...values[0]![0]!], [-2, -1, -54 / 49])
+  })
+
+  test('epsilon is the least variance', () => {
+    // r = 4, 4, 4/9 with mean 76/27.
+    const variance = () => [Float32Array.of(0, 1, 9)]
+    const rule = vrgd(sgd(), { variance, epsilon: 1 })
+    const { values } = trajectory(rule, gradients, 1, { lr: 1, start: [[0, 0, 0]] })
+    expectNumbers([...values[0]![0]!], [-2, -2, -24 / 76])
   })
 
   test('with gamma 1, and with equal ratios, it is the rule', () => {

@@ -1,21 +1,30 @@
 import {
+  adaHessian,
+  bayesianNewton,
   egn,
   fullMatrixAdagrad,
   ggt,
   type HessianVector,
   lbfgs,
   newtonCg,
+  oasis,
+  polyak,
   psgdKron,
+  psgdLra,
   saddleFreeNewton,
   singd,
+  sophia,
 } from '../../../lib/optim/index.js'
 import { perParameter } from '../models/model.js'
+import { bayesianModel, blockHessians } from '../models/second-order/bayesian.js'
+import { adaHessianModel, oasisModel, polyakModel, sophiaModel } from '../models/second-order/diagonal.js'
 import { split } from '../models/second-order/flat.js'
 import { fullAdagradModel, ggtModel } from '../models/second-order/full-matrix.js'
 import { gaussNewtonModel, hessianResiduals, leastSquaresResiduals } from '../models/second-order/gauss-newton.js'
 import { lbfgsModel } from '../models/second-order/lbfgs.js'
 import { newtonModel, saddleFreeModel } from '../models/second-order/newton.js'
 import { psgdKronModel } from '../models/second-order/psgd-kron.js'
+import { psgdLraModel } from '../models/second-order/psgd-lra.js'
 import { singdModel } from '../models/second-order/singd.js'
 import { asArrays, type Oracle } from '../oracle.js'
 import { ANY_SHAPES, type RuleCase } from './rule-case.js'
@@ -161,5 +170,119 @@ export const SECOND_ORDER: readonly RuleCase[] = [
     tolerance: 1e-5,
     lr: 0.1,
     hasSchedule: true,
+  },
+  {
+    name: 'psgdLra',
+    make: () => psgdLra({ rank: 3, seed: 5 }),
+    model: () => psgdLraModel({ rank: 3, rate: 0.1, beta1: 0.9, maxRms: 2, seed: 5 }),
+    shapes: SMALL,
+    tolerance: 1e-4,
+    lr: 0.05,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  {
+    name: 'adaHessian, averaged over kernels',
+    make: (oracle) => adaHessian({ hessianVector: hessianVector(oracle), seed: 3 }),
+    model: (oracle) =>
+      adaHessianModel({ oracle, seed: 3, beta1: 0.9, block: (shape) => shape.slice(2).reduce((b, d) => b * d, 1) }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-5,
+    lr: 0.1,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  {
+    name: 'adaHessian, every 3, averaged over 2, without average of the gradient',
+    make: (oracle) =>
+      adaHessian({ hessianVector: hessianVector(oracle), beta1: 0, every: 3, average: 2, epsilon: 1e-2 }),
+    model: (oracle) => adaHessianModel({ oracle, seed: 0, beta1: 0, every: 3, block: () => 2, epsilon: 1e-2 }),
+    shapes: [[3, 2], [4], [2, 2, 2]],
+    tolerance: 1e-5,
+    lr: 0.1,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  {
+    name: 'sophia, Hutchinson',
+    make: (oracle) =>
+      sophia({ estimate: { kind: 'hutchinson', hessianVector: hessianVector(oracle) }, every: 4, gamma: 0.5 }),
+    model: (oracle) => sophiaModel({ oracle, seed: 0, every: 4, gamma: 0.5 }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-5,
+    lr: 0.1,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  {
+    name: 'sophia, Gauss-Newton-Bartlett',
+    make: ({ gradient }) =>
+      sophia({
+        estimate: {
+          kind: 'gauss-newton-bartlett',
+          sampledGradientAt: (values) => asArrays(gradient(values)),
+          batchSize: 8,
+        },
+        every: 2,
+        gamma: 0.05,
+      }),
+    model: (oracle) => sophiaModel({ oracle, seed: 0, every: 2, gamma: 0.05, batchSize: 8 }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-5,
+    lr: 0.05,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  {
+    name: 'oasis',
+    make: (oracle) => oasis({ hessianVector: hessianVector(oracle), seed: 2, least: 0.1 }),
+    model: (oracle) => oasisModel({ oracle, seed: 2, least: 0.1 }),
+    shapes: ANY_SHAPES,
+    tolerance: 1e-4,
+    lr: 1,
+    hasSchedule: true,
+    isCoupled: true,
+  },
+  ...(['identity', 'adam', 'adagrad', 'hutchinson'] as const).map(
+    (preconditioner): RuleCase => ({
+      name: `polyak, ${preconditioner}`,
+      make: (oracle) =>
+        polyak({
+          lossAt: oracle.loss,
+          preconditioner,
+          epsilon: 0.1,
+          ...(preconditioner === 'hutchinson' ? { hessianVector: hessianVector(oracle) } : {}),
+        }),
+      model: (oracle) => polyakModel({ oracle, preconditioner, epsilon: 0.1 }),
+      shapes: ANY_SHAPES,
+      tolerance: 1e-4,
+      lr: 0.5,
+      hasSchedule: true,
+      isCoupled: true,
+    }),
+  ),
+  {
+    name: 'bayesianNewton, one block a parameter',
+    make: (oracle) => bayesianNewton({ hessianAt: blockHessians(oracle, 'block'), damping: 0.1 }),
+    model: (oracle) => bayesianModel({ oracle, hessianDrift: 0.01, gradientDrift: 0.1, damping: 0.1 }),
+    shapes: SMALL,
+    tolerance: 1e-5,
+    lr: 0.5,
+  },
+  {
+    name: 'bayesianNewton, dense, without drift of the Hessian',
+    make: (oracle) =>
+      bayesianNewton({
+        hessianAt: blockHessians(oracle, 'dense'),
+        structure: 'dense',
+        hessianDrift: 0,
+        gradientDrift: 0.5,
+        damping: 0.2,
+      }),
+    model: (oracle) => bayesianModel({ oracle, hessianDrift: 0, gradientDrift: 0.5, damping: 0.2 }),
+    shapes: SMALL,
+    tolerance: 1e-5,
+    lr: 0.5,
+    isCoupled: true,
   },
 ]
