@@ -5,9 +5,11 @@ import { type Device, KronrootError, open } from '../../lib/index.js'
 import {
   accumulate,
   adafactor,
+  adamuon,
   adamw,
   asgo,
   diffgrad,
+  dion,
   dog,
   eigenvalueCorrectedShampoo,
   entropySgd,
@@ -16,7 +18,9 @@ import {
   lamb,
   lookahead,
   mars,
+  modularNorm,
   muon,
+  normuon,
   Optimizer,
   type OptimizerState,
   optAmsgrad,
@@ -27,11 +31,16 @@ import {
   scheduleFree,
   sgd,
   shampoo,
+<<<<<<< HEAD
   soap,
+=======
+  spectralDescent,
+>>>>>>> orthogonal
   swats,
   vrgd,
   xgrad,
 } from '../../lib/optim/index.js'
+
 import type { ParameterArray } from '../../lib/precondition/arrays.js'
 import { Tensor } from '../../lib/tensor.js'
 import { normal, normalArray } from './random.js'
@@ -66,6 +75,22 @@ const rules: Record<string, () => Rule> = {
   'adafactor with momentum': () => adafactor({ beta1: 0.9 }),
   muon: () => muon(),
   'muon without Nesterov': () => muon({ nesterov: false, scale: 'match-rms-adamw' }),
+  'muon in blocks of columns': () => muon({ splits: { p0: [3, 2], p2: [3, 2] }, heads: { p3: 2 }, side: 'inputs' }),
+  normuon: () => normuon(),
+  adamuon: () => adamuon(),
+  dion: () => dion({ rank: 2 }),
+  spectralDescent: () => spectralDescent({ momentum: 0.9 }),
+  modularNorm: () =>
+    modularNorm({
+      modules: {
+        series: [
+          { parameter: 'p0', role: 'hidden' },
+          { parameter: 'p1', role: 'embedding' },
+          { parameter: 'p2', role: 'head' },
+          { parameter: 'p3', role: 'bias' },
+        ],
+      },
+    }),
   // Blocks of 4 x 4 and less, matrices as one block, and a tensor of order 3.
   'shampoo in blocks': () => shampoo({ blockSize: 4, merge: 'none' }),
   'shampoo with averages, graft and momentum': () =>

@@ -59,6 +59,49 @@ describe('muon', () => {
     expect(custom).toEqual(plain)
   })
 
+  test('splits and heads by name: blocks of different weights share one native call', () => {
+    const shapes = [
+      [6, 4],
+      [2, 4],
+      [4, 4],
+      [2, 4],
+    ]
+    const gradients = gradientSequence(shapes, 3)
+    vi.mocked(linalg.orthogonalize).mockClear()
+    const cut = run({ splits: { p0: [2, 4] }, heads: { p2: 2 } }, shapes, gradients)
+    // 2 x 4: the first split of p0, p1, both heads of p2, p3. 4 x 4: the other split.
+    expect(linalg.orthogonalize).toHaveBeenCalledTimes(2 * gradients.length)
+    // As if they had been weights of their own.
+    const parts = gradients.map(([a, b, c, d]) => [a!.slice(0, 8), a!.slice(8), b!, c!.slice(0, 8), c!.slice(8), d!])
+    const apart = run(
+      {},
+      [
+        [2, 4],
+        [4, 4],
+        [2, 4],
+        [2, 4],
+        [2, 4],
+        [2, 4],
+      ],
+      parts,
+    )
+    expect(cut.map(([a, b, c, d]) => [...a!, ...b!, ...c!, ...d!])).toEqual(apart.map((list) => list.flat()))
+  })
+
+  test('heads of splits: every split in as many equal parts', () => {
+    const gradients = gradientSequence([[6, 4]], 2)
+    const both = run({ splits: [4, 2], heads: 2 }, [[6, 4]], gradients)
+    expect(both).toEqual(run({ splits: [2, 2, 1, 1] }, [[6, 4]], gradients))
+  })
+
+  test.each<[MuonOptions, string, string]>([
+    [{ splits: [4, 4] }, 'ERR_SHAPE', 'muon: splits of p0, [4, 4], add up to 8, not to 6'],
+    [{ heads: 4 }, 'ERR_SHAPE', 'muon: 6 of p0 cannot be cut into 4 equal heads'],
+    [{ heads: { qkv: 2 } }, 'ERR_OPTION', "muon: heads: there is no option 'qkv'; there are p0"],
+  ])('%j does not fit', (options, code, message) => {
+    expect(() => run(options, [[6, 4]], [])).toThrow(expect.objectContaining({ code, message }))
+  })
+
   test('a zero gradient average has a zero direction', () => {
     expect(run({}, [[2, 2]], [[new Float32Array(4)]])).toEqual([[[0, 0, 0, 0]]])
   })
@@ -90,6 +133,10 @@ describe('muon', () => {
     [{ method: 'svd' }, "muon: method must be one of 'newton-schulz', 'gram-newton-schulz', 'polar', got 'svd'"],
     [{ method: 'polar', precision: 'bf16' }, "muon: precision must be 'full', because method is 'polar', got 'bf16'"],
     [{ method: 'polar', table: 'cans' }, "muon: table must be left out, because method is 'polar', got 'cans'"],
+    [{ splits: [] }, 'muon: splits must be a list of sizes, got []'],
+    [{ splits: { qkv: [2, 0] } }, "muon: splits['qkv'] must be an integer >= 1, got 0"],
+    [{ heads: { qkv: 1.5 } }, "muon: heads['qkv'] must be an integer >= 1, got 1.5"],
+    [{ side: 'rows' }, "muon: side must be one of 'outputs', 'inputs', got 'rows'"],
     [{ ns_steps: 5 }, "muon: there is no option 'ns_steps'"],
   ])('%j is refused', (options, message) => {
     expect(() => muon(options as MuonOptions)).toThrow(

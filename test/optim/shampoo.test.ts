@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Device, open } from '../../lib/device.js'
-import { adamw, rmsprop, type ShampooOptions, sgd, shampoo } from '../../lib/optim/index.js'
+import { adamw, rmsprop, type ShampooOptions, sgd, shampoo, signsgd } from '../../lib/optim/index.js'
 import { gradientSequence, normal } from './random.js'
 import { optimizerOf, runRule, worstDifference } from './run-rule.js'
 
@@ -82,6 +82,7 @@ describe('grafting', () => {
   test.each([
     ['adam', adamw({ beta1: 0.9, epsilon: 1e-10 })],
     ['rmsprop', rmsprop({ beta1: 0.9, beta2: 0.99, epsilon: 1e-10 })],
+    ['sign', signsgd()],
   ] as const)('S6: %s before the start step equals the rule of that name', (graft, rule) => {
     expect(runRule(device, shampoo({ graft, refresh: never }), shapes, gradients)).toEqual(
       runRule(device, rule, shapes, gradients),
@@ -220,7 +221,7 @@ describe('options', () => {
     [{ blockSize: 0 }, 'shampoo: blockSize must be an integer >= 1, got 0'],
     [{ beta1: 1 }, 'shampoo: beta1 must be a finite number >= 0 and < 1, got 1'],
     [{ beta2: 1.5 }, 'shampoo: beta2 must be a finite number >= 0 and < 1, got 1.5'],
-    [{ graft: 'momentum' }, "shampoo: graft must be one of 'none', 'sgd', 'adagrad', 'rmsprop', 'adam'"],
+    [{ graft: 'momentum' }, "shampoo: graft must be one of 'none', 'sgd', 'adagrad', 'rmsprop', 'adam', 'sign'"],
     [{ graftScope: 'row' }, "shampoo: graftScope must be one of 'block', 'layer', got 'row'"],
     [{ merge: { threshold: 0 } }, 'shampoo: merge.threshold must be an integer >= 1, got 0'],
     [{ merge: 'all' }, "shampoo: merge must be 'none' or { threshold, target }, got 'all'"],

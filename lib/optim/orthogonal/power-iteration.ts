@@ -7,7 +7,7 @@ import type { Tensor } from '../../tensor.js'
 import { updateAll } from '../elementwise.js'
 import { normalNoise } from '../noise.js'
 import type { Gradients } from '../rule.js'
-import type { Parts } from '../second-order/matrix-stacks.js'
+import type { Parts } from '../tensor-pool.js'
 import { normalizeSlices } from './slices.js'
 import type { MatrixStack, MatrixStacks } from './stacks.js'
 

@@ -9,10 +9,10 @@ import { type FilterState, gradientFilter } from '../filter.js'
 import { callback, type HessianVector } from '../oracle.js'
 import type { ParameterSpec, Rule } from '../rule.js'
 import { arraySlot } from '../slots.js'
+import { TensorPool } from '../tensor-pool.js'
 import { groupPlan } from './group-plan.js'
 import { GroupSpace, type GroupVector } from './group-space.js'
 import { Hutchinson } from './hutchinson.js'
-import { TensorPool } from './matrix-stacks.js'
 
 /** Options of {@link adaHessian}. */
 export interface AdaHessianOptions {

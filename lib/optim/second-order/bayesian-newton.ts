@@ -13,7 +13,7 @@ import { updateAll } from '../elementwise.js'
 import { type Arrays, answered, callback } from '../oracle.js'
 import type { Gradients, ParameterSpec, Rule, RuleContext, RulePlan } from '../rule.js'
 import { arraySlot } from '../slots.js'
-import { type Parts, TensorPool } from './matrix-stacks.js'
+import { type Parts, TensorPool } from '../tensor-pool.js'
 
 /** Options of {@link bayesianNewton}. */
 export interface BayesianNewtonOptions {

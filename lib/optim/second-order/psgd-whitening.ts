@@ -7,15 +7,8 @@ import { reduce } from '../../linalg/reduce.js'
 import type { Tensor } from '../../tensor.js'
 import { updateAll } from '../elementwise.js'
 import type { Gradients, ParameterSpec } from '../rule.js'
-import {
-  gatherMembers,
-  type Parts,
-  type Side,
-  type Stack,
-  spreadDiagonals,
-  sumSquares,
-  type TensorPool,
-} from './matrix-stacks.js'
+import type { Parts, TensorPool } from '../tensor-pool.js'
+import { gatherMembers, type Side, type Stack, spreadDiagonals, sumSquares } from './matrix-stacks.js'
 import { fillSigns } from './probes.js'
 
 /** Q of one side for all members, and scratch of its size. */

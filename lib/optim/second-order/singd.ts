@@ -7,7 +7,8 @@ import { finiteOnly } from '../elementwise.js'
 import { type HeavyBallState, heavyBall } from '../heavy-ball.js'
 import type { ParameterSpec, Rule, RulePlan } from '../rule.js'
 import { arraySlot } from '../slots.js'
-import { memberDirections, memberNames, type Side, stacksOf, TensorPool } from './matrix-stacks.js'
+import { TensorPool } from '../tensor-pool.js'
+import { memberDirections, memberNames, type Side, stacksOf } from './matrix-stacks.js'
 import { createInverse, type InverseFactors, precondition, updateInverse } from './singd-factors.js'
 
 /** Options of {@link singd}. */
