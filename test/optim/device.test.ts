@@ -31,11 +31,8 @@ import {
   scheduleFree,
   sgd,
   shampoo,
-<<<<<<< HEAD
   soap,
-=======
   spectralDescent,
->>>>>>> orthogonal
   swats,
   vrgd,
   xgrad,
