@@ -65,12 +65,21 @@ export class ParameterGroup {
     values: readonly ParameterArray[] | undefined,
     step: number,
     clock: PhaseClock,
+    examples?: readonly Gradients[],
   ): GroupStep {
     const lr = this.#lr(step)
     const l2 = this.#decay.gradient(step)
     const regularized = values === undefined ? gradients : this.#addL2(gradients, values, l2)
     const shrinkage = this.#decay.shrinkage(step, lr)
-    const context = { step, lr, shrinkage, l2, clock, ...(values === undefined ? {} : { parameters: values }) }
+    const context = {
+      step,
+      lr,
+      shrinkage,
+      l2,
+      clock,
+      ...(values === undefined ? {} : { parameters: values }),
+      ...(examples === undefined ? {} : { examples }),
+    }
     const directions = this.rule.update(regularized, this.#state, context)
     const scales = clock.time('apply', () => this.#clip(directions, regularized, step, lr))
     return { directions, scales, lr, shrinkage }

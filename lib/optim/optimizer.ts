@@ -27,6 +27,12 @@ export interface ParameterGroupOptions<Value extends ParameterArray = Float32Arr
   readonly params: readonly Parameter<Value>[]
 }
 
+/** What a step may be given besides gradients. */
+export interface StepOptions {
+  /** See {@link Optimizer.step}. */
+  readonly examples?: readonly GradientInput[]
+}
+
 /**
  * Parameter groups, each with a rule, a learning rate and a weight decay, and the steps that move them:
  *
@@ -72,11 +78,16 @@ export class Optimizer<Value extends ParameterArray = Float32Array> {
    *
    * @param gradients one Float32Array a parameter (on `cuda` also an f32 tensor of the device), in the order of `parameters` or by name; null leaves a parameter,
    *   its state and its counters alone.
+   * @param options.examples gradients of examples or micro-batches, each like `gradients`: the factor statistics of Shampoo,
+   *   SOAP and their relatives are those of E g g^T instead of (E g) (E g)^T. Not clipped, and without an L2 term.
    * @throws ERR_SHAPE for missing, unknown or misfitting gradients, with nothing changed; ERR_NOT_CONVERGED when a factor
    *   failed too often: no parameter has moved, but statistics have, so go on from a checkpoint.
    */
-  step(gradients: GradientInput): void {
-    this.#groups.advance(orderGradients(this.parameters, gradients), this.#values, (steps) => this.#apply(steps))
+  step(gradients: GradientInput, options: StepOptions = {}): void {
+    checkFields('step', options, ['examples'])
+    const ordered = orderGradients(this.parameters, gradients)
+    const examples = options.examples?.map((list) => orderGradients(this.parameters, list))
+    this.#groups.advance(ordered, this.#values, (steps) => this.#apply(steps), examples)
   }
 
   #apply(steps: readonly GroupStep[]): void {

@@ -129,27 +129,36 @@ export class ParameterGroups {
 
   /**
    * Advances all rules by one step. Gradients (and values) are in the order of `parameters`; nothing of them is changed.
-   * The step counts when all groups have answered and `apply` has returned.
+   * The step counts when all groups have answered and `apply` has returned. `examples` are lists like `gradients`, see
+   * {@link RuleContext}.
    */
   advance(
     gradients: Gradients,
     values: readonly ParameterArray[] | undefined,
     apply: (steps: readonly GroupStep[]) => void = () => {},
+    examples?: readonly Gradients[],
   ): readonly GroupStep[] {
     this.#assertUsable()
     const step = this.#step + 1
     const whole = this.#withoutNonFinite(this.#onDevice(gradients))
     const finite = this.#clock.time('apply', () => this.#clip.apply(whole, step))
-    let first = 0
-    const steps = this.#groups.map((group) => {
-      const last = first + group.parameters.length
-      const answer = group.advance(finite.slice(first, last), values?.slice(first, last), step, this.#clock)
-      first = last
-      return answer
-    })
-    apply(steps)
-    this.#step = step
-    return steps
+    const borrowed: Tensor[] = []
+    try {
+      const lists = examples?.map((list) => this.#borrow(list, borrowed))
+      let first = 0
+      const steps = this.#groups.map((group) => {
+        const last = first + group.parameters.length
+        const own = lists?.map((list) => list.slice(first, last))
+        const answer = group.advance(finite.slice(first, last), values?.slice(first, last), step, this.#clock, own)
+        first = last
+        return answer
+      })
+      apply(steps)
+      this.#step = step
+      return steps
+    } finally {
+      disposeArrays(borrowed)
+    }
   }
 
   /** What is to be evaluated: copies of the averages that rules keep, or of the values (in the order of `parameters`). */
@@ -237,6 +246,17 @@ export class ParameterGroups {
       this.#received[index] = received
       received.write(gradient)
       return received
+    })
+  }
+
+  /** The same for gradients of which any number may come, in tensors that the caller disposes after the step. */
+  #borrow(gradients: Gradients, borrowed: Tensor[]): Gradients {
+    if (!keepsArrays(this.device)) return gradients.map((gradient) => gradient && onHost(gradient))
+    return gradients.map((gradient) => {
+      if (gradient === null || Tensor.isTensor(gradient)) return gradient
+      const tensor = this.device.tensor(gradient, [gradient.length])
+      borrowed.push(tensor)
+      return tensor
     })
   }
 

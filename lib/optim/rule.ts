@@ -23,6 +23,11 @@ export interface RuleContext {
   readonly l2?: number
   /** Values of the parameters before the step, for rules that look at them. Not to be changed. */
   readonly parameters?: readonly ParameterArray[]
+  /**
+   * Gradients whose outer products make the factor statistics of this step, in place of the gradient: of examples or of
+   * micro-batches, each a list in the order of the parameters. Their mean weighs as much as one gradient does.
+   */
+  readonly examples?: readonly Gradients[]
   readonly clock: PhaseClock
 }
 

@@ -22,22 +22,25 @@ export type StatisticSource = (dimension: number) => { readonly x: Tensor | Floa
  * The gradients must have been stacked (stackBlocks).
  *
  * @param source what G is replaced by, dimension by dimension: whitened gradients.
+ * @param share which of several gradients of one step this is: the first lets the average decay, each weighs its part.
  */
 export function accumulateStatistics(
   group: BucketFactors,
   gradients: readonly (ParameterArray | null)[],
-  beta: number,
+  average: number,
   source?: StatisticSource,
+  { index, count } = { index: 0, count: 1 },
 ): void {
   const { blocks } = group.bucket
   const runs = runsOf(blocks.length, (block) => gradients[blocks[block]!.parameter] !== null)
   if (runs.length === 0) return
   noteSeen(group)
-  const weight = beta === 1 ? 1 : 1 - beta
+  const weight = (average === 1 ? 1 : 1 - average) / count
+  const beta = index === 0 ? average : 1
   if (group.input !== undefined) addMatrices(group, runs, { alpha: weight, beta }, source)
   else addTensors(group, runs, { alpha: weight, beta }, source)
-  if (beta === 1) return
-  for (const { from, to } of runs) for (let block = from; block < to; block++) group.startWeight[block]! *= beta
+  if (average === 1 || index > 0) return
+  for (const { from, to } of runs) for (let block = from; block < to; block++) group.startWeight[block]! *= average
 }
 
 /** Remembers which blocks have had a gradient other than zero. */

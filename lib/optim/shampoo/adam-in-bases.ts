@@ -34,6 +34,7 @@ import { finiteOnly, updateAll } from '../elementwise.js'
 import type { Gradients, ParameterSpec, Rule, RuleContext, RulePlan } from '../rule.js'
 import { arraySlot, blockSlot, type Slot } from '../slots.js'
 import { blockPrefixes, factorSlots, reportFactors } from './factor-slots.js'
+import { statisticGradients } from './statistic-gradients.js'
 
 /** Checked options. */
 export interface AdamInBasesSettings {
@@ -162,15 +163,16 @@ function update(
   settings: AdamInBasesSettings,
   state: AdamInBasesState,
   gradients: Gradients,
-  { step, clock }: RuleContext,
+  { step, examples, clock }: RuleContext,
 ): Gradients {
   const usable = clock.time('apply', () => finiteOnly(state.device, gradients))
+  const lists = statisticGradients(state.device, usable, examples)
   const directions = usable.map((gradient, index) => (gradient === null ? null : state.directions[index]!))
   const moved = new Set<number>()
   for (const group of state.blocks) {
     const { blocks } = group.factors.bucket
     if (blocks.every(({ parameter }) => usable[parameter] === null)) continue
-    clock.time('statistics', () => takeStatistics(settings, group, usable, step))
+    clock.time('statistics', () => takeStatistics(settings, group, usable, lists, step))
     clock.time('apply', () => {
       const isMoving = (index: number) => usable[blocks[index]!.parameter] !== null && isStarted(group.factors, index)
       const moving = blocks.flatMap((block, index) => (isMoving(index) ? [{ block, index }] : []))
@@ -194,17 +196,32 @@ function update(
   return directions.map((direction, index) => (moved.has(index) ? direction : null))
 }
 
-/** Stacks the gradients, turns them into the bases, and takes the statistics of them. */
-function takeStatistics(settings: AdamInBasesSettings, group: BasisGroup, usable: Gradients, step: number): void {
+/** Takes the statistics, stacks the gradients and turns them into the bases. */
+function takeStatistics(
+  settings: AdamInBasesSettings,
+  group: BasisGroup,
+  usable: Gradients,
+  lists: readonly Gradients[],
+  step: number,
+): void {
   const { factors, x, rotated } = group
   const { blocks } = factors.bucket
-  stackBlocks(factors, usable)
-  if (factors.input === undefined) x.write(factors.stack!)
-  intoBases(factors, x, rotated)
-  if (!settings.timing.takesStatistics(step)) return
+  const isTaken = settings.timing.takesStatistics(step)
   const beta = settings.factorBeta(step)
-  accumulateStatistics(factors, usable, beta, settings.isWhitened ? whitened(group) : undefined)
-  if (!settings.isWhitened) return
+  const stack = (gradients: Gradients) => {
+    stackBlocks(factors, gradients)
+    if (factors.input === undefined) x.write(factors.stack!)
+  }
+  if (isTaken) {
+    lists.forEach((gradients, index) => {
+      stack(gradients)
+      const source = settings.isWhitened ? whitened(group) : undefined
+      accumulateStatistics(factors, gradients, beta, source, { index, count: lists.length })
+    })
+  }
+  if (!isTaken || lists[0] !== usable) stack(usable)
+  intoBases(factors, x, rotated)
+  if (!settings.isWhitened || !isTaken) return
   const isMoving = (index: number) => usable[blocks[index]!.parameter] !== null && isStarted(factors, index)
   for (const run of runsOf(blocks.length, isMoving)) averageValues(group, run, beta)
 }

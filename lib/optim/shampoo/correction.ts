@@ -9,6 +9,8 @@ import type { Gradients } from '../rule.js'
 
 /** How eigenvalues are corrected; checked. */
 export interface CorrectionSettings {
+  /** Period in steps of the second moment. */
+  readonly every: (step: number) => number
   /** Decay of the second moment. */
   readonly beta: (step: number) => number
   readonly isCorrected: boolean

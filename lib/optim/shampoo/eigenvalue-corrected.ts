@@ -12,6 +12,8 @@ export interface EigenvalueCorrectedOptions
   extends Omit<ShampooOptions, 'exponentOverride' | 'ridge' | 'root' | 'traceScaling'> {
   /** Decay of the second moment in the eigenbases, 0 <= beta < 1. Default 0.999. */
   readonly correctionBeta?: Schedule
+  /** Period in steps of that second moment, an integer >= 1. Default 1. */
+  readonly correctionEvery?: Schedule
   /** Added to the second moment below the root, > 0. Default 1e-12. */
   readonly epsilon?: Schedule
   /** How bases are brought up to date: `decompose` (default) or a step of orthogonal iteration (`iterate`). */
@@ -19,7 +21,13 @@ export interface EigenvalueCorrectedOptions
 }
 
 const FIXED: readonly string[] = ['exponentOverride', 'ridge', 'root', 'traceScaling']
-const OPTIONS = [...shampooOptions.filter((option) => !FIXED.includes(option)), 'correctionBeta', 'epsilon', 'update']
+const OPTIONS = [
+  ...shampooOptions.filter((option) => !FIXED.includes(option)),
+  'correctionBeta',
+  'correctionEvery',
+  'epsilon',
+  'update',
+]
 
 /**
  * Eigenvalue-corrected Shampoo: Shampoo's factors for their eigenbases alone, and Adam's second moment in them,
@@ -37,11 +45,12 @@ const OPTIONS = [...shampooOptions.filter((option) => !FIXED.includes(option)), 
 export function eigenvalueCorrectedShampoo(options: EigenvalueCorrectedOptions = {}): Rule<RootState> {
   const owner = 'eigenvalueCorrectedShampoo'
   checkFields(owner, options, OPTIONS)
-  const { correctionBeta = 0.999, epsilon = 1e-12, update = 'decompose', ...shared } = options
+  const { correctionBeta = 0.999, correctionEvery = 1, epsilon = 1e-12, update = 'decompose', ...shared } = options
   const settings = rootSettings(owner, shared)
   return rootRule({
     ...settings,
     correction: {
+      every: hyperparameter(owner, 'correctionEvery', correctionEvery, { min: 1, integer: true }),
       beta: hyperparameter(owner, 'correctionBeta', correctionBeta, { min: 0, below: 1 }),
       isCorrected: boolean(owner, 'biasCorrection', options.biasCorrection ?? true),
       epsilon: hyperparameter(owner, 'epsilon', epsilon, { above: 0 }),

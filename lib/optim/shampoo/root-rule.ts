@@ -18,6 +18,7 @@ import type { Gradients, ParameterSpec, Rule, RuleContext } from '../rule.js'
 import { applyCorrected, correct, createCorrection, disposeCorrection } from './correction.js'
 import { reportFactors } from './factor-slots.js'
 import { describeRoots, type RootSettings, type RootState, rootSlots } from './root-state.js'
+import { statisticGradients } from './statistic-gradients.js'
 
 /**
  * A rule over checked settings. Order of operations of a step: statistics; roots, if due; average of the gradient;
@@ -84,7 +85,7 @@ function update(settings: RootSettings, state: RootState, gradients: Gradients, 
   const { step, clock } = context
   const { timing, graft } = settings
   const usable = clock.time('apply', () => finiteOnly(state.device, gradients))
-  clock.time('statistics', () => accumulate(settings, state, usable, step))
+  clock.time('statistics', () => accumulate(settings, state, usable, context))
   if (state.refresher.mark(step)) {
     clock.time('refresh', () => state.refresher.advance(step, (parameter) => usable[parameter] !== null))
   }
@@ -104,20 +105,32 @@ function update(settings: RootSettings, state: RootState, gradients: Gradients, 
   })
 }
 
-function accumulate(settings: RootSettings, state: RootState, usable: Gradients, step: number): void {
+function accumulate(
+  settings: RootSettings,
+  state: RootState,
+  usable: Gradients,
+  { step, examples }: RuleContext,
+): void {
   const isTaken = settings.timing.takesStatistics(step)
   if (!isTaken && settings.correction === undefined) return
   const beta = settings.beta2(step)
+  const lists = statisticGradients(state.device, usable, examples)
   for (const group of state.groups) {
     if (group.bucket.blocks.every(({ parameter }) => usable[parameter] === null)) continue
-    stackBlocks(group, usable)
-    if (isTaken) accumulateStatistics(group, usable, beta, settings.isWhitened ? whitened(group) : undefined)
+    if (isTaken) {
+      lists.forEach((gradients, index) => {
+        stackBlocks(group, gradients)
+        const source = settings.isWhitened ? whitened(group) : undefined
+        accumulateStatistics(group, gradients, beta, source, { index, count: lists.length })
+      })
+    }
+    if (!isTaken || examples !== undefined) stackBlocks(group, usable)
   }
 }
 
 /** Second moments in the bases, of the gradients that are stacked. */
 function correctAll({ correction }: RootSettings, state: RootState, usable: Gradients, step: number): void {
-  if (correction === undefined) return
+  if (correction === undefined || step % correction.every(step) !== 0) return
   state.groups.forEach((group, index) => {
     correct(group, state.corrections[index]!, usable, correction, step)
   })

@@ -24,6 +24,7 @@ import { finiteOnly, updateAll } from '../elementwise.js'
 import type { Gradients, ParameterSpec, Rule, RuleContext, RulePlan } from '../rule.js'
 import { arraySlot } from '../slots.js'
 import { factorSlots, reportFactors } from './factor-slots.js'
+import { statisticGradients } from './statistic-gradients.js'
 
 /** Options of {@link splus}. */
 export interface SplusOptions {
@@ -196,9 +197,12 @@ function update(settings: Settings, state: SplusState, gradients: Gradients, con
   const usable = clock.time('apply', () => finiteOnly(state.device, gradients))
   clock.time('statistics', () => {
     if (!settings.timing.takesStatistics(step)) return
+    const lists = statisticGradients(state.device, usable, context.examples)
     for (const group of state.groups) {
-      stackBlocks(group, usable)
-      accumulateStatistics(group, usable, settings.beta2(step))
+      lists.forEach((gradients, index) => {
+        stackBlocks(group, gradients)
+        accumulateStatistics(group, gradients, settings.beta2(step), undefined, { index, count: lists.length })
+      })
     }
   })
   if (state.refresher.mark(step)) {
