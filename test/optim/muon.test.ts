@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Device, open } from '../../lib/device.js'
 import * as linalg from '../../lib/linalg/orthogonalize.js'
-import { type Gradients, type MuonOptions, muon } from '../../lib/optim/index.js'
+import { type Gradients, type MuonOptions, muon, PhaseClock } from '../../lib/optim/index.js'
+import { onHost } from '../../lib/precondition/arrays.js'
 import { gradientSequence } from './random.js'
 import { runRule, type Shapes } from './run-rule.js'
 
@@ -100,6 +101,35 @@ describe('muon', () => {
     [{ heads: { qkv: 2 } }, 'ERR_OPTION', "muon: heads: there is no option 'qkv'; there are p0"],
   ])('%j does not fit', (options, code, message) => {
     expect(() => run(options, [[6, 4]], [])).toThrow(expect.objectContaining({ code, message }))
+  })
+
+  test('a matrix that fails stops its whole weight, no other, and is named when its tolerance is exhausted', () => {
+    const rule = muon({ heads: { p0: 2 }, toleratedFailures: 1 })
+    const specs = [0, 1].map((index) => ({ name: `p${index}`, shape: [6, 4] }))
+    const state = rule.init(specs, device)
+    const [gradients] = gradientSequence(
+      [
+        [6, 4],
+        [6, 4],
+      ],
+      1,
+    )
+    gradients![0]![23] = Number.NaN
+    const step = () => rule.update(gradients!, state, { step: 1, lr: 1, clock: new PhaseClock() })
+    const [own, other] = step()
+    expect(own).toBeNull()
+    expect(onHost(other!).every(Number.isFinite)).toBe(true)
+    expect(rule.report(state).map(({ factor, failures }) => [factor, failures])).toEqual([
+      ['3x4', 1],
+      ['6x4', 0],
+    ])
+    expect(step).toThrow(
+      expect.objectContaining({
+        code: 'ERR_NOT_CONVERGED',
+        message: expect.stringMatching(/^muon: p0: 2 failures in a row, last non_finite_input/),
+      }),
+    )
+    rule.dispose(state)
   })
 
   test('a zero gradient average has a zero direction', () => {

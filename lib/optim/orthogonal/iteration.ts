@@ -49,8 +49,18 @@ export function iterationOf(
 /** Iterations assumed in FLOP counts where the caller leaves the number to the table. */
 const ASSUMED_STEPS = 5
 
-/** Of one matrix. A Newton-Schulz step on m x n, m <= n: Gram matrix and product 4 m^2 n, square 2 m^3. */
-export function iterationFlops(rows: number, columns: number, { steps = ASSUMED_STEPS }: OrthogonalizeOptions): number {
+/**
+ * Floating-point operations on one matrix m x n, m <= n. Newton-Schulz: a Gram matrix, a square and a product a step; Gram form:
+ * four products of m x m a step, two Gram matrices and two products in all; polar: a Gram matrix, its eigenvectors (estimated),
+ * an inverse root and a product.
+ */
+export function iterationFlops(
+  rows: number,
+  columns: number,
+  { method, steps = ASSUMED_STEPS }: OrthogonalizeOptions,
+): number {
   const [m, n] = rows < columns ? [rows, columns] : [columns, rows]
-  return steps * (4 * m * m * n + 2 * m * m * m)
+  if (method === 'gram-newton-schulz') return 8 * steps * m ** 3 + 8 * m * m * n
+  if (method === 'polar') return 4 * m * m * n + 12 * m ** 3
+  return steps * (4 * m * m * n + 2 * m ** 3)
 }
