@@ -39,6 +39,11 @@ export interface GradientTransformation {
     state: TransformationState,
     params?: JsTree<JaxArray>,
   ): [Tree, TransformationState]
+  /**
+   * The values to evaluate: averages or extrapolations where a rule keeps them (Schedule-Free, SPlus, DoG), else those of the
+   * parameters. Consumes `params`, not the state.
+   */
+  evaluation<Tree extends JsTree<JaxArray>>(params: Tree, state: TransformationState): Tree
 }
 
 /**
@@ -147,6 +152,16 @@ export function gradientTransformation(
       )
       return [jax.tree.unflatten(gradients.structure, arrays) as typeof updates, state.succeed()]
     },
+    evaluation: (params, state) => {
+      const [values] = readTrees(jax, [params])
+      const groups = state.groups()
+      const evaluated = groups.evaluation(inOrder(groups, values.values, 'the value'))
+      const byName = new Map(groups.parameters.map(({ name }, index) => [name, evaluated[index]!]))
+      const arrays = values.specs.map(({ name, shape }) =>
+        jax.numpy.array(byName.get(name)! as Float32Array<ArrayBuffer>, { shape: [...shape] }),
+      )
+      return jax.tree.unflatten(values.structure, arrays) as typeof params
+    },
   }
 }
 
@@ -225,19 +240,8 @@ function advance(
     throw new KronrootError('ERR_OPTION', 'update: weight decay and some rules need the parameters as third argument')
   }
   const { parameters } = groups
-  const inOrder = (named: ReadonlyMap<string, Float32Array>, what: string) =>
-    parameters.map(({ name, shape }) => {
-      const array = named.get(name)
-      const size = shape.reduce((product, dimension) => product * dimension, 1)
-      if (array?.length === size) return array
-      const got = array === undefined ? 'nothing' : `${array.length} elements`
-      throw new KronrootError(
-        'ERR_SHAPE',
-        `update: ${what} of ${name} must have shape [${shape.join(', ')}], got ${got}`,
-      )
-    })
-  const weights = values === undefined ? undefined : inOrder(values, 'the value')
-  const steps = groups.advance(inOrder(gradients, 'the gradient'), weights)
+  const weights = values === undefined ? undefined : inOrder(groups, values, 'the value')
+  const steps = groups.advance(inOrder(groups, gradients, 'the gradient'), weights)
   const updates = new Map(parameters.map(({ name }) => [name, new Float32Array(gradients.get(name)!.length)]))
   // -lr D - shrinkage W; zero without a direction.
   const moves = steps.flatMap(({ directions, scales, lr, shrinkage }) =>
@@ -254,4 +258,19 @@ function advance(
     }),
   )
   return updates
+}
+
+/** Arrays in the order of the parameters of the groups. */
+function inOrder(
+  { parameters }: ParameterGroups,
+  named: ReadonlyMap<string, Float32Array>,
+  what: string,
+): readonly Float32Array[] {
+  return parameters.map(({ name, shape }) => {
+    const array = named.get(name)
+    const size = shape.reduce((product, dimension) => product * dimension, 1)
+    if (array?.length === size) return array
+    const got = array === undefined ? 'nothing' : `${array.length} elements`
+    throw new KronrootError('ERR_SHAPE', `update: ${what} of ${name} must have shape [${shape.join(', ')}], got ${got}`)
+  })
 }

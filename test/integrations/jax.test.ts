@@ -2,7 +2,7 @@ import * as jax from '@jax-js/jax'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Device, open } from '../../lib/device.js'
 import { applyUpdates, gradientTransformation, type Jax } from '../../lib/integrations/jax.js'
-import { adagrad, adamw, muon, Optimizer, type Rule, rmsprop, sgd, shampoo } from '../../lib/optim/index.js'
+import { adagrad, adamw, muon, Optimizer, type Rule, rmsprop, sgd, shampoo, splus } from '../../lib/optim/index.js'
 import { normal, normalArray } from '../optim/random.js'
 
 const { numpy: np, tree } = jax
@@ -144,6 +144,25 @@ describe('gradientTransformation', () => {
     // The update is rounded once more before it is added.
     const worst = result.reduce((most, element, index) => Math.max(most, Math.abs(element - value[index]!)), 0)
     expect(worst).toBeLessThan(1e-6)
+  })
+
+  test('evaluation: averages where a rule keeps them, the parameters elsewhere', () => {
+    const optimizer = gradientTransformation(jax, device, [
+      { match: (path) => path === 'a', rule: splus({ averageBeta: 0.5 }), lr: 1 },
+      { rule: sgd(), lr: 1 },
+    ])
+    let params = { a: vector(1, 1), b: vector(5) }
+    let state = optimizer.init(tree.ref(params))
+    for (let step = 0; step < 2; step++) {
+      const [updates, next] = optimizer.update({ a: vector(1, -1), b: vector(1) }, state, tree.ref(params))
+      params = applyUpdates(jax, params, updates)
+      state = next
+    }
+    // Vectors move by signs of 0.001: W = (0.999, 1.001), then (0.998, 1.002); weights 1/3 and 2/3 of the average.
+    const { a, b } = optimizer.evaluation(params, state)
+    expect([...a.dataSync()]).toEqual([expect.closeTo(0.998333, 5), expect.closeTo(1.001667, 5)])
+    expect([...b.dataSync()]).toEqual([3])
+    state.dispose()
   })
 
   test('state names leaves by path, resumes, and tells its plan', () => {
