@@ -264,6 +264,14 @@ async function trainingSteps(device: Device, steps: number): Promise<readonly Tr
       'shampoo, refresh 20',
       () => shampoo({ ...matrices, beta2: 0.95, graft: 'adam', refresh: { every: 20, start: 1 } }),
     ],
+    [
+      'shampoo, refresh 20, off the thread',
+      () => shampoo({ ...matrices, beta2: 0.95, graft: 'adam', refresh: { every: 20, start: 1, staleness: 19 } }),
+    ],
+    [
+      'shampoo, not refreshed',
+      () => shampoo({ ...matrices, beta2: 0.95, graft: 'adam', refresh: { every: 10 ** 6, start: 1 } }),
+    ],
     ['soap, refresh 20', () => soap({ refresh: { every: 20 } })],
     ['soap, refresh 10', () => soap()],
   ]
@@ -335,5 +343,5 @@ function lineOf(cost: StepCost): string {
 }
 
 function trainingLine({ rule, gradient, optimizer, overAdamw }: TrainingStepCost): string {
-  return `  ${rule.padEnd(24)} gradient ${ms(gradient).padStart(7)}  optimizer ${ms(optimizer).padStart(7)}  ${overAdamw.toFixed(2)} x AdamW`
+  return `  ${rule.padEnd(36)} gradient ${ms(gradient).padStart(7)}  optimizer ${ms(optimizer).padStart(7)}  ${overAdamw.toFixed(2)} x AdamW`
 }

@@ -15,7 +15,6 @@ import {
 import { type BasisUpdate, basisSolver, intoBases, outOfBases, transport } from '../../precondition/bases.js'
 import { stackBlocks, unstackBlocks } from '../../precondition/blocks.js'
 import {
-  activeFactors,
   type BucketFactors,
   createFactors,
   disposeFactors,
@@ -29,10 +28,10 @@ import { Refresher, type Transport } from '../../precondition/refresher.js'
 import type { Sides } from '../../precondition/sides.js'
 import { accumulateStatistics, type StatisticSource } from '../../precondition/statistics.js'
 import type { Tensor } from '../../tensor.js'
-import { countElements } from '../describe.js'
 import { finiteOnly, updateAll } from '../elementwise.js'
-import type { Gradients, ParameterSpec, Rule, RuleContext, RulePlan } from '../rule.js'
+import type { Gradients, ParameterSpec, Rule, RuleContext } from '../rule.js'
 import { arraySlot, blockSlot, type Slot } from '../slots.js'
+import { planAdamInBases } from './adam-in-bases-plan.js'
 import { blockPrefixes, factorSlots, reportFactors } from './factor-slots.js'
 import { statisticGradients } from './statistic-gradients.js'
 
@@ -86,7 +85,7 @@ export function adamInBases(settings: AdamInBasesSettings): Rule<AdamInBasesStat
     name: settings.name,
     init: (parameters, device) => createState(settings, parameters, device),
     update: (gradients, state, context) => update(settings, state, gradients, context),
-    describe: (state) => describe(settings, state),
+    describe: (state) => planAdamInBases(settings, state),
     slots: (state) => [
       ...factorSlots(state, 'basis', { isSum: false, isStaggered: settings.timing.isStaggered }),
       ...state.blocks.flatMap((group) => momentSlots(group, state.plan)),
@@ -361,50 +360,4 @@ function momentSlots({ factors, first, second, starts, values }: BasisGroup, pla
       tensor === undefined ? [] : [blockSlot(tensor, keys(`values${dimension}`))],
     ),
   ]
-}
-
-function describe(settings: AdamInBasesSettings, state: AdamInBasesState): RulePlan {
-  const specs = state.plan.parameters
-  const total = countElements(specs)
-  const costs = state.blocks.map(({ factors: group }) => {
-    const { bucket } = group
-    const full = activeFactors(group)
-    const blocks = bucket.blocks.length
-    const sum = (pick: (size: number) => number) => full.reduce((partial, { size }) => partial + pick(size), 0)
-    const isMatrix = group.input !== undefined
-    const rotation = isMatrix ? 'kronApply' : 'modeProduct'
-    const whitening = settings.isWhitened ? full.length : 0
-    return {
-      plan: {
-        shape: bucket.shape,
-        blocks,
-        kernels: [
-          ...(full.length > 0 ? [`gram x ${full.length}`, `${rotation} x 2`] : []),
-          ...(whitening > 0 ? [`kronSolve x ${2 * whitening}`] : []),
-          ...(full.length > 0 ? [`eigh (${settings.update}) x ${full.length}`] : []),
-        ],
-      },
-      // Two moments, the gradient in and out of the bases, the stack; statistic and basis of every factor.
-      bytes: 4 * blocks * ((isMatrix ? 6 : 5) * bucket.size + sum((n) => 2 * n * n + (settings.isWhitened ? n : 0))),
-      // Gram matrices n size, two rotations of 2 n size each.
-      flopsPerStep: blocks * sum((n) => (settings.isWhitened ? 9 : 5) * n * bucket.size),
-      // Orthogonal iteration 7 n^3 or eigh 10 n^3; cosines 2 n^3 and both moments turned, 4 n size.
-      flopsPerRefresh: blocks * sum((n) => (settings.update === 'iterate' ? 9 : 12) * n ** 3 + 4 * n * bucket.size),
-      callsPerStep: full.length > 0 ? full.length + 2 + 5 * whitening : 0,
-      callsPerRefresh: 5 * full.length,
-    }
-  })
-  const sum = (pick: (cost: (typeof costs)[number]) => number) =>
-    costs.reduce((partial, cost) => partial + pick(cost), 0)
-  return {
-    rule: settings.name,
-    parameters: specs.length,
-    elements: total,
-    buckets: costs.map(({ plan }) => plan),
-    bytes: 4 * total + sum(({ bytes }) => bytes),
-    flopsPerStep: 12 * total + sum(({ flopsPerStep }) => flopsPerStep),
-    flopsPerRefresh: sum(({ flopsPerRefresh }) => flopsPerRefresh),
-    nativeCallsPerStep: sum(({ callsPerStep }) => callsPerStep),
-    nativeCallsPerRefresh: sum(({ callsPerRefresh }) => callsPerRefresh),
-  }
 }
