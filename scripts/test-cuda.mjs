@@ -47,7 +47,10 @@ if (values.part !== 'conformance') {
   }
 }
 if (values.part !== 'native') {
-  const files = positionals.length > 0 ? positionals : ['test/conformance', 'test/device', 'test/optim/device', 'test/optim/second-order-device']
+  const files =
+    positionals.length > 0
+      ? positionals
+      : ['test/conformance', 'test/device', 'test/optim/device', 'test/optim/second-order-device']
   count('scripts/test.mjs', files, {
     KRONROOT_TEST_DEVICE: 'cuda',
     KRONROOT_CUDA_PLUGIN: plugin,
