@@ -1,7 +1,7 @@
 // Runs one subject or all: peers, machine block, rows, and what of the targets they reached. Started by scripts/bench.mjs.
 import { open } from '../lib/index.js'
 import { accuracies, formatAccuracies } from './accuracy.js'
-import type { Arguments, SubjectName } from './arguments.js'
+import type { Arguments, StudyName, SubjectName } from './arguments.js'
 import type { Context } from './contest.js'
 import { describeMachine } from './machine.js'
 import { connect as connectJax } from './peers/jax.js'
@@ -29,9 +29,19 @@ const modules: Record<SubjectName, () => Promise<SubjectModule>> = {
   overhead: () => import('./overhead.js'),
 }
 
+interface StudyModule {
+  run(context: Context & { readonly journal: string | undefined }): Promise<object>
+  /** @param result what `run` gave */
+  format(result: never): string
+}
+
+const studyModules: Record<StudyName, () => Promise<StudyModule>> = {
+  training: () => import('./training.js'),
+}
+
 /** @param nativeFile the bench addon, where it was built */
 export async function main(
-  { chosen, accuracy, quick, json }: Arguments,
+  { chosen, accuracy, study, quick, json, journal }: Arguments,
   nativeFile: string | undefined,
 ): Promise<void> {
   const log = (line: string) => console.error(line)
@@ -55,6 +65,15 @@ export async function main(
     mlMatrix: await connectMlMatrix(log),
     jax: await connectJax(log),
     log,
+  }
+  if (study) {
+    const { run, format } = await studyModules[study]()
+    const result = await run({ ...context, journal })
+    console.log(
+      json ? JSON.stringify({ machine, ...result }) : `${formatMachine(machine)}\n\n${format(result as never)}`,
+    )
+    device.dispose()
+    return reference.dispose()
   }
   if (!json) console.log(`${formatMachine(machine)}\n\n${header()}`)
   const measurements: Measured[] = []
