@@ -1,4 +1,4 @@
-// The command line: SUBJECT [--quick] [--json].
+// The command line: SUBJECT [--quick] [--json] [--journal=FILE].
 
 export const subjects = [
   'eigh',
@@ -14,8 +14,8 @@ export const subjects = [
 ] as const
 export type SubjectName = (typeof subjects)[number]
 
-/** Studies, with tables of their own. */
-export const studies = ['optimizer-step'] as const
+/** Subjects with an output of their own in place of the rows; `all` leaves them out. */
+export const studies = ['optimizer-step', 'training'] as const
 export type StudyName = (typeof studies)[number]
 
 export interface Arguments {
@@ -23,23 +23,26 @@ export interface Arguments {
   readonly chosen: readonly SubjectName[]
   /** `accuracy`: the table of errors in place of any race. */
   readonly accuracy: boolean
-  /** A study in place of subjects. */
+  /** A study in place of any race. */
   readonly study: StudyName | undefined
   readonly quick: boolean
   readonly json: boolean
+  /** File in which a study keeps finished runs, and from which it goes on. */
+  readonly journal: string | undefined
 }
 
 /** The arguments, or one line that says what is wrong with them. */
 export function parse(argv: readonly string[]): Arguments | string {
-  const usage = `usage: npm run -s bench -- SUBJECT [--quick] [--json]; subjects: all, accuracy, ${[...studies, ...subjects].join(', ')}`
+  const usage = `usage: npm run -s bench -- SUBJECT [--quick] [--json] [--journal=FILE]; subjects: all, accuracy, ${[...subjects, ...studies].join(', ')}`
   const flags = argv.filter((argument) => argument.startsWith('-'))
   const names = argv.filter((argument) => !argument.startsWith('-'))
-  const unknown = flags.find((flag) => flag !== '--quick' && flag !== '--json')
+  const journal = flags.find((flag) => /^--journal=./.test(flag))?.slice('--journal='.length)
+  const unknown = flags.find((flag) => !['--quick', '--json', `--journal=${journal}`].includes(flag))
   if (unknown) return `unknown option ${unknown}; ${usage}`
   if (names.length !== 1) return names.length === 0 ? `no subject; ${usage}` : `more than one subject; ${usage}`
   const accuracy = names[0] === 'accuracy'
-  const chosen = names[0] === 'all' ? subjects : subjects.filter((name) => name === names[0])
   const study = studies.find((name) => name === names[0])
-  if (chosen.length === 0 && !accuracy && study === undefined) return `unknown subject ${names[0]}; ${usage}`
-  return { chosen, accuracy, study, quick: flags.includes('--quick'), json: flags.includes('--json') }
+  const chosen = names[0] === 'all' ? subjects : subjects.filter((name) => name === names[0])
+  if (chosen.length === 0 && !accuracy && !study) return `unknown subject ${names[0]}; ${usage}`
+  return { chosen, accuracy, study, quick: flags.includes('--quick'), json: flags.includes('--json'), journal }
 }

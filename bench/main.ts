@@ -30,18 +30,19 @@ const modules: Record<SubjectName, () => Promise<SubjectModule>> = {
 }
 
 interface StudyModule {
-  run(context: Context): Promise<unknown>
-  /** Lines for people, of what `run` returned. */
-  format(result: unknown): readonly string[]
+  run(context: Context & { readonly journal: string | undefined }): Promise<object>
+  /** @param result what `run` gave */
+  format(result: never): string
 }
 
 const studyModules: Record<StudyName, () => Promise<StudyModule>> = {
-  'optimizer-step': () => import('./optimizer-step.js') as Promise<StudyModule>,
+  'optimizer-step': () => import('./optimizer-step.js'),
+  training: () => import('./training.js'),
 }
 
 /** @param nativeFile the bench addon, where it was built */
 export async function main(
-  { chosen, accuracy, study, quick, json }: Arguments,
+  { chosen, accuracy, study, quick, json, journal }: Arguments,
   nativeFile: string | undefined,
 ): Promise<void> {
   const log = (line: string) => console.error(line)
@@ -66,11 +67,12 @@ export async function main(
     jax: await connectJax(log),
     log,
   }
-  if (study !== undefined) {
+  if (study) {
     const { run, format } = await studyModules[study]()
-    const result = await run(context)
-    if (json) console.log(JSON.stringify({ machine, study, result }))
-    else for (const line of [formatMachine(machine), '', ...format(result)]) console.log(line)
+    const result = await run({ ...context, journal })
+    console.log(
+      json ? JSON.stringify({ machine, ...result }) : `${formatMachine(machine)}\n\n${format(result as never)}`,
+    )
     device.dispose()
     return reference.dispose()
   }

@@ -312,7 +312,7 @@ async function trainingSteps(device: Device, steps: number): Promise<readonly Tr
 }
 
 /** Lines for people. */
-export function format({ steps, training }: OptimizerStepResult): readonly string[] {
+export function format({ steps, training }: OptimizerStepResult): string {
   return [
     ['suite', 'rule', 'median', 'slowest', 'mean', 'statist.', 'refresh', 'apply', 'x adamw', 'MiB', 'calls', 'refresh']
       .map(cell)
@@ -321,7 +321,7 @@ export function format({ steps, training }: OptimizerStepResult): readonly strin
     '',
     `autoencoder, batch ${batch}: milliseconds of a whole training step`,
     ...training.map(trainingLine),
-  ]
+  ].join('\n')
 }
 
 const widths = [12, 46, 9, 9, 9, 9, 9, 9, 8, 8, 6, 7]

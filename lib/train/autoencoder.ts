@@ -1,21 +1,15 @@
 import type { Array as JaxArray } from '@jax-js/jax'
+import { loadJax } from './jax.js'
+import { glorot, type LossAndGradients, type Parameter, zeroBias } from './parameter.js'
 import { Random } from './random.js'
-import { UsageError } from './usage-error.js'
-
-/** One weight matrix (`[inputs, outputs]`) or bias (`[outputs]`). */
-export interface Parameter {
-  readonly name: string
-  readonly value: Float32Array
-  readonly shape: readonly number[]
-}
 
 /** A network whose loss and gradient jax-js computes; values cross the boundary as Float32Array. */
 export interface Autoencoder {
   readonly widths: readonly number[]
-  /** Glorot-uniform weights U(+-sqrt(6 / (inputs + outputs))) and zero biases; the seed alone decides them. */
+  /** Glorot-uniform weights `[inputs, outputs]` and zero biases; the seed alone decides them. */
   initial(seed: number): Parameter[]
   /** Mean loss over `images` (rows of `widths[0]` pixels) and its gradient, in the order of the parameters. */
-  gradient(parameters: readonly Parameter[], images: Float32Array): { loss: number; gradients: Float32Array[] }
+  gradient(parameters: readonly Parameter[], images: Float32Array): LossAndGradients
   /** Mean loss over `images`, without a gradient. */
   loss(parameters: readonly Parameter[], images: Float32Array): number
 }
@@ -36,8 +30,7 @@ export const classicWidths: readonly number[] = [784, 256, 128, 32, 128, 256, 78
  * @throws UsageError where `@jax-js/jax` is not installed.
  */
 export async function autoencoder(widths: readonly number[] = classicWidths): Promise<Autoencoder> {
-  const { init, jit, nn, numpy: np, vjp } = await importJax()
-  await init('wasm')
+  const { jit, nn, numpy: np, vjp } = await loadJax()
 
   const layers = widths.length - 1
   const code = widths.indexOf(Math.min(...widths)) - 1
@@ -102,22 +95,8 @@ function initialParameters(widths: readonly number[], seed: number): Parameter[]
   for (let layer = 0; layer + 1 < widths.length; layer++) {
     const inputs = widths[layer]!
     const outputs = widths[layer + 1]!
-    const bound = Math.sqrt(6 / (inputs + outputs))
-    parameters.push({
-      name: `layer${layer + 1}.weight`,
-      value: Float32Array.from({ length: inputs * outputs }, () => (2 * random.uniform() - 1) * bound),
-      shape: [inputs, outputs],
-    })
-    parameters.push({ name: `layer${layer + 1}.bias`, value: new Float32Array(outputs), shape: [outputs] })
+    parameters.push(glorot(random, `layer${layer + 1}.weight`, [inputs, outputs], inputs, outputs))
+    parameters.push(zeroBias(`layer${layer + 1}.bias`, outputs))
   }
   return parameters
-}
-
-async function importJax(): Promise<typeof import('@jax-js/jax')> {
-  try {
-    return await import('@jax-js/jax')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new UsageError('gradients need the package @jax-js/jax: run `npm install @jax-js/jax`')
-  }
 }

@@ -3,7 +3,7 @@ import { type ContenderName, contenders } from './contenders.js'
 import { committedTuning, tunedLearningRate } from './learning-rates.js'
 import { describeMachine } from './machine.js'
 import { Pace } from './pace.js'
-import { describeDevice, evaluationImages, prepare } from './preparation.js'
+import { describeDevice, evaluationImages, type Preparation, prepare } from './preparation.js'
 import type { Progress } from './progress.js'
 import { loadCharts } from './report/charts.js'
 import { type ReportInput, reportHtml } from './report/report.js'
@@ -91,7 +91,7 @@ async function trainAll(
 /** What config.json holds: everything that decides the outcome, and where it was measured. */
 function describeConfiguration(
   { optimizers, seeds, batch, steps, evaluateEvery }: ComparisonOptions,
-  { model, images, device }: Workbench,
+  { model, images, device }: Preparation,
   started: Date,
 ): ReportInput['config'] {
   const { command, date, batch: tunedBatch, steps: tunedSteps, seed: tunedSeed, trials } = committedTuning

@@ -40,9 +40,17 @@ export function reachedBySeed(
   const targets = targetsBySeed(entries)
   return entry.runs.map((run) => {
     const target = targets.get(run.seed)
-    if (target === undefined) return null
-    return run.evaluations.find(({ loss }) => loss <= target)?.[axis] ?? null
+    return target === undefined ? null : firstAt(run, target, axis)
   })
+}
+
+/** Step, or seconds, of the first evaluation at or below the target; null where there is none. */
+export function firstAt(
+  { evaluations }: { readonly evaluations: readonly Evaluation[] },
+  target: number,
+  axis: 'step' | 'seconds',
+): number | null {
+  return evaluations.find(({ loss }) => loss <= target)?.[axis] ?? null
 }
 
 /** Condenses the runs into the table that people and `--json` get. */

@@ -1,7 +1,7 @@
 import type { Device } from '../device.js'
 import { adamw, muon, Optimizer, type Schedule, shampoo } from '../optim/index.js'
 import { linearDecay } from '../schedule/index.js'
-import type { Parameter } from './autoencoder.js'
+import type { Parameter } from './parameter.js'
 
 /** Names that `--optimizers` takes. The first is the one that the others are measured against. */
 export const contenderNames = ['adamw', 'muon', 'shampoo'] as const

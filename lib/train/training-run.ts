@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Device } from '../device.js'
-import type { Optimizer } from '../optim/index.js'
-import type { Autoencoder, Parameter } from './autoencoder.js'
+import type { Optimizer, Schedule } from '../optim/index.js'
 import { BatchOrder } from './batches.js'
-import { type Contender, scheduleOf } from './contenders.js'
-import { gather, type Images } from './mnist.js'
+import { scheduleOf } from './contenders.js'
+import type { LossAndGradients, Parameter } from './parameter.js'
+import type { Problem } from './problem.js'
 import { meanSplit, type TimeSplit, totalOf } from './time-split.js'
 
 /** The training loss on the evaluation subset after `step` steps, which took `seconds` of training. */
@@ -44,47 +44,50 @@ export interface StepRecord {
 /** What all runs of a comparison share. */
 export interface Workbench {
   readonly device: Device
-  readonly model: Autoencoder
-  readonly images: Images
-  /** Rows of pixels on which the training loss is measured. */
-  readonly evaluation: Float32Array
+  readonly problem: Problem
   readonly steps: number
   readonly batch: number
   /** Steps from one evaluation to the next. */
   readonly evaluateEvery: number
 }
 
+/** What makes the optimizer of a run. */
+export interface Trainee {
+  readonly name: string
+  create(device: Device, parameters: readonly Parameter[], lr: Schedule): Optimizer
+}
+
 /**
  * Trains from the initial weights of `seed`, with the batches of `seed`: both depend on nothing else, so every optimizer
- * starts at the same point and sees the same images. Only gradients and optimizer steps are on the clock; preparing a
+ * starts at the same point and sees the same examples. Only gradients and optimizer steps are on the clock; preparing a
  * batch and measuring the loss are not.
  *
  * @param onStep called after every step.
  */
 export async function train(
   bench: Workbench,
-  contender: Contender,
+  contender: Trainee,
   learningRate: number,
   seed: number,
   onStep: (record: StepRecord) => void = () => {},
 ): Promise<TrainingRun> {
-  const { device, model, images, steps, batch, evaluateEvery } = bench
-  const parameters = model.initial(seed)
+  const { device, problem, steps, batch, evaluateEvery } = bench
+  const parameters = problem.initial(seed)
   const schedule = scheduleOf(learningRate, steps)
   const optimizer = contender.create(device, parameters, schedule)
-  const order = new BatchOrder(images.count, batch, seed)
-  const evaluations: Evaluation[] = [{ step: 0, seconds: 0, loss: model.loss(parameters, bench.evaluation) }]
+  const order = new BatchOrder(problem.examples, batch, seed)
+  const evaluations: Evaluation[] = [{ step: 0, seconds: 0, loss: problem.evaluate(parameters) }]
   const splits: TimeSplit[] = []
   let seconds = 0
   let divergedAt: number | null = null
 
   try {
     for (let step = 1; step <= steps && divergedAt === null; step++) {
-      const { batchLoss, milliseconds } = timedStep(model, parameters, optimizer, gather(images, order.next()))
+      const { batchLoss, milliseconds } = timedStep(parameters, optimizer, problem.batch(order.next()))
       splits.push(milliseconds)
       seconds += totalOf(milliseconds) / 1000
       const isMeasured = step % evaluateEvery === 0 || step === steps
-      const evaluation = isMeasured ? model.loss(parameters, bench.evaluation) : null
+      const evaluation = isMeasured ? problem.evaluate(evaluated(parameters, optimizer)) : null
       if (!Number.isFinite(evaluation ?? batchLoss)) divergedAt = step
       else if (evaluation !== null) evaluations.push({ step, seconds, loss: evaluation })
       onStep({
@@ -108,14 +111,13 @@ export async function train(
 }
 
 function timedStep(
-  model: Autoencoder,
   parameters: readonly Parameter[],
   optimizer: Optimizer,
-  rows: Float32Array,
+  gradientOf: (parameters: readonly Parameter[]) => LossAndGradients,
 ): { batchLoss: number; milliseconds: TimeSplit } {
   const before = optimizer.timings()
   const start = performance.now()
-  const { loss, gradients } = model.gradient(parameters, rows)
+  const { loss, gradients } = gradientOf(parameters)
   const gradient = performance.now() - start
   // By name, because an optimizer orders its parameters by group.
   optimizer.step(new Map(parameters.map(({ name }, index) => [name, gradients[index]!])))
@@ -129,4 +131,11 @@ function timedStep(
       apply: after.apply - before.apply,
     },
   }
+}
+
+/** The parameters with the values that the optimizer wants measured: averages, for some rules. */
+function evaluated(parameters: readonly Parameter[], optimizer: Optimizer): readonly Parameter[] {
+  const values = optimizer.evaluation()
+  const byName = new Map(optimizer.parameters.map(({ name }, index) => [name, values[index]!]))
+  return parameters.map((parameter) => ({ ...parameter, value: byName.get(parameter.name)! }))
 }

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type Autoencoder, autoencoder, type Parameter } from '../../lib/train/autoencoder.js'
+import { type Autoencoder, autoencoder } from '../../lib/train/autoencoder.js'
+import type { Parameter } from '../../lib/train/parameter.js'
 import { Random } from '../../lib/train/random.js'
+import { expectDifferences } from './differences.js'
 
 /** The loss once more, in plain fp64 loops: tanh layers, linear code layer (the narrowest), cross-entropy. */
 function plainLoss(
@@ -55,20 +57,7 @@ describe('the autoencoder on jax-js', () => {
 
   test('every entry of the gradient is the central difference of the fp64 loss', () => {
     const { gradients } = model.gradient(parameters, images)
-    const exact = parameters.map(({ value }) => ({ value: Float64Array.from(value) }))
-    const step = 1e-5
-    parameters.forEach(({ name }, index) => {
-      const { value } = exact[index]!
-      value.forEach((kept, i) => {
-        value[i] = kept + step
-        const above = plainLoss(exact, widths, images)
-        value[i] = kept - step
-        const below = plainLoss(exact, widths, images)
-        value[i] = kept
-        const difference = (above - below) / (2 * step)
-        expect(Math.abs(gradients[index]![i]! - difference), `${name}[${i}]`).toBeLessThan(2e-6)
-      })
-    })
+    expectDifferences(parameters, gradients, (exact) => plainLoss(exact, widths, images))
   })
 
   test('logits of +-1000 give a finite loss and gradient', () => {

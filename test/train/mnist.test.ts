@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { evaluationSubset, gather, trainingImages } from '../../lib/train/mnist.js'
+import { gather, trainingImages, trainingLabels } from '../../lib/train/mnist.js'
 import { UsageError } from '../../lib/train/usage-error.js'
 
 describe('MNIST', () => {
@@ -22,14 +22,19 @@ describe('MNIST', () => {
     expect(Math.max(...rows)).toBeLessThanOrEqual(1)
   })
 
-  test('the evaluation subset is spread over the training set', () => {
-    const subset = evaluationSubset(images, 4)
-    expect(subset).toEqual(gather(images, [0, 15_000, 30_000, 45_000]))
+  test('the labels are those of the images, some 6,000 of each digit', () => {
+    const labels = trainingLabels()
+    expect(labels.length).toBe(60_000)
+    expect([...labels.subarray(0, 5)]).toEqual([5, 0, 4, 1, 9])
+    const counts = Array.from({ length: 10 }, (_, digit) => labels.filter((label) => label === digit).length)
+    expect(Math.min(...counts)).toBe(5421)
+    expect(Math.max(...counts)).toBe(6742)
   })
 
   test('a missing or foreign file is named', () => {
     expect(() => trainingImages('/nowhere/images')).toThrow(UsageError)
     expect(() => trainingImages('/nowhere/images')).toThrow(/cannot read .*\/nowhere\/images: ENOENT/)
     expect(() => trainingImages(import.meta.filename)).toThrow(/not an IDX file/)
+    expect(() => trainingLabels('/nowhere/labels')).toThrow(/cannot read .* labels \/nowhere\/labels: ENOENT/)
   })
 })
