@@ -103,6 +103,10 @@ export class ParameterGroup {
     return this.rule.slots(this.#state).map((slot) => renamedSlot(slot, (key) => `${this.rule.name}:${key}`))
   }
 
+  async settled(): Promise<void> {
+    await this.rule.settled?.(this.#state)
+  }
+
   dispose(): void {
     this.rule.dispose(this.#state)
     disposeArrays(this.#regularized)

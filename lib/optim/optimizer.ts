@@ -135,6 +135,14 @@ export class Optimizer<Value extends ParameterArray = Float32Array> {
     return this.#groups.report()
   }
 
+  /**
+   * Resolves when everything that is being solved off the JavaScript thread is there, to be taken by the next step. Awaited
+   * before each step it makes a run with `refresh: { staleness }` repeatable.
+   */
+  settled(): Promise<void> {
+    return this.#groups.settled()
+  }
+
   /** Milliseconds spent so far on statistics, refreshes, and everything else of the steps (apply). */
   timings(): PhaseTimes {
     return this.#groups.timings()

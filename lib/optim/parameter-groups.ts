@@ -218,6 +218,10 @@ export class ParameterGroups {
     }
   }
 
+  async settled(): Promise<void> {
+    await Promise.all(this.#groups.map((group) => group.settled()))
+  }
+
   timings(): PhaseTimes {
     return this.#clock.times()
   }

@@ -93,6 +93,8 @@ export interface Rule<State = unknown> {
    * parameter's own are meant. Returned arrays are read-only and valid until the next call.
    */
   evaluation?(state: State, values: readonly ParameterArray[]): readonly (ParameterArray | null)[]
+  /** Resolves when what is solved off the JavaScript thread is there; the next update takes it. */
+  settled?(state: State): Promise<void>
   /** Frees native memory. */
   dispose(state: State): void
 }

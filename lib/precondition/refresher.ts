@@ -40,6 +40,8 @@ interface Job {
   readonly step: number
   readonly statistics: Tensor
   readonly fresh: Tensor
+  /** Resolves when it has ended. */
+  ended?: Promise<void>
   /** Once it has ended. */
   outcome?: { readonly report: Report } | { readonly error: unknown }
 }
@@ -98,6 +100,11 @@ export class Refresher {
       }
     }
     this.#raise()
+  }
+
+  /** Resolves when the solves that are under way have ended; the next step takes their answers. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#jobs.map((job) => job.ended))
   }
 
   /** Ends all solves that are under way, so that the state is whole. */
@@ -200,7 +207,7 @@ export class Refresher {
       const fresh = withViews((views) => copyOf(views.matrices(factor.solved, part)))
       const job: Job = { group, factor, run: part, step, statistics, fresh }
       this.#jobs.push(job)
-      solver
+      job.ended = solver
         .solve(factor, statistics, fresh, step)
         .later()
         .then(

@@ -25,14 +25,13 @@ afterAll(() => {
 })
 
 const specs = (shapes: readonly (readonly number[])[]) => shapes.map((shape, index) => ({ name: `p${index}`, shape }))
-const turn = () => new Promise((resolve) => setTimeout(resolve, 15))
 
-/** Directions step by step, `between` awaited after each step; then `inspect` sees rule and state. */
+/** Directions step by step; with `isYielding` answers from other threads are waited for after each. `after` sees the state. */
 async function run<State>(
   rule: Rule<State>,
   shapes: readonly (readonly number[])[],
   gradients: readonly Gradients[],
-  { between, after }: { between?: () => Promise<unknown>; after?: (state: State, step: number) => void } = {},
+  { isYielding = false, after }: { isYielding?: boolean; after?: (state: State, step: number) => void } = {},
 ): Promise<number[][][]> {
   const state = rule.init(specs(shapes), device)
   const all: number[][][] = []
@@ -40,11 +39,12 @@ async function run<State>(
     for (const [index, list] of gradients.entries()) {
       const context: RuleContext = { step: index + 1, lr: 1, clock: new PhaseClock() }
       all.push(rule.update(list, state, context).map((direction) => Array.from(direction ? onHost(direction) : [])))
-      await between?.()
+      if (isYielding) await rule.settled!(state)
       after?.(state, index + 1)
     }
     return all
   } finally {
+    await rule.settled?.(state)
     rule.dispose(state)
   }
 }
@@ -229,6 +229,7 @@ describe('asynchronous', () => {
     const [solve] = rule.report(state)
     // While one solve is under way a block starts no other: refreshed in steps 1, 3, 5, ... and used two steps later.
     expect(solve).toMatchObject({ oldest: 9, pending: 2, failures: 0 })
+    await rule.settled!(state)
     rule.dispose(state)
     const [two, three] = [await delayed(2), await delayed(3)]
     const expected = gradients.map((_, index) => (index % 2 === 0 ? two : three)[index]!)
@@ -239,11 +240,10 @@ describe('asynchronous', () => {
     const rule = shampoo({ ...options, refresh: { staleness: 5 } })
     const ages: number[] = []
     const directions = await run(rule, shapes, gradients, {
-      between: turn,
+      isYielding: true,
       after: (state, step) => ages.push(step - rule.report(state)[0]!.oldest!),
     })
     expect(Math.max(...ages.slice(5))).toBeLessThanOrEqual(5)
-    // All solves of such small matrices are there when the next step begins.
     expectNear(directions.slice(1), (await delayed(1)).slice(1), 2e-4)
   })
 
@@ -263,9 +263,9 @@ describe('asynchronous', () => {
       resumed.step(list)
     }
     expect(resumed.parameters.map(({ value }) => value)).toEqual(optimizer.parameters.map(({ value }) => value))
+    await Promise.all([optimizer.settled(), resumed.settled()])
     optimizer.dispose()
     resumed.dispose()
-    await turn()
   })
 
   test.each<[string, () => Rule]>([
@@ -276,7 +276,7 @@ describe('asynchronous', () => {
       name === 'soap' ? soap({ refresh: { every: 2 } }) : eigenvalueCorrectedShampoo({ merge: 'none' })
     const square = [[5, 5]]
     const list = gradientSequence(square, 60)
-    const [late, now] = [await run(make(), square, list, { between: turn }), await run(synchronous, square, list)]
+    const [late, now] = [await run(make(), square, list, { isYielding: true }), await run(synchronous, square, list)]
     // Bases of slowly changing statistics: after 60 steps the runs differ by what two steps change.
     const size = Math.hypot(...now[59]![0]!)
     expect(worstDifference(late[59]![0]!, now[59]![0]!) / size).toBeLessThan(0.2)
@@ -289,8 +289,8 @@ describe('asynchronous', () => {
     optimizer.step([column])
     optimizer.step([column])
     expect(() => optimizer.step([column])).toThrow(expect.objectContaining({ code: 'ERR_NOT_CONVERGED' }))
+    await optimizer.settled()
     optimizer.dispose()
-    await turn()
   })
 })
 

@@ -91,6 +91,7 @@ export function adamInBases(settings: AdamInBasesSettings): Rule<AdamInBasesStat
       ...state.blocks.flatMap((group) => momentSlots(group, state.plan)),
     ],
     report: reportFactors,
+    settled: (state) => state.refresher.settled(),
     dispose: (state) => {
       state.refresher.dispose()
       for (const group of state.blocks) {

@@ -38,6 +38,9 @@ export function rootRule(settings: RootSettings): Rule<RootState> {
         factor: `graft ${entry.factor}`,
       })),
     ],
+    settled: async (state) => {
+      await Promise.all([state.refresher.settled(), settings.graft?.rule?.settled?.(state.graft)])
+    },
     dispose: (state) => {
       state.refresher.dispose()
       for (const group of state.groups) disposeFactors(group)

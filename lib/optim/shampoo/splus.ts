@@ -114,6 +114,7 @@ export function splus(options: SplusOptions = {}): Rule<SplusState> {
       ]),
     ],
     report: reportFactors,
+    settled: (state) => state.refresher.settled(),
     dispose: (state) => {
       state.refresher.dispose()
       for (const group of state.groups) disposeFactors(group)

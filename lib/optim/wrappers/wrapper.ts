@@ -103,6 +103,7 @@ export function wrapper<Arrays extends string, Numbers extends string = never>(
           },
         }
       : {}),
+    ...(rule.settled === undefined ? {} : { settled: (state) => rule.settled!(state.inner) }),
     dispose: (state) => {
       disposeKept(state.parameters)
       rule.dispose(state.inner)
