@@ -132,7 +132,9 @@ describe('arguments', () => {
   it('answers anything else with one line that lists the subjects', () => {
     for (const argv of [[], ['svd'], ['eigh', 'gemm'], ['eigh', '--fast']]) {
       const answer = parse(argv)
-      expect(answer).toMatch(/^[^\n]*subjects: all, accuracy, eigh, inverse-root, [a-z, -]*overhead, [a-z, -]*training$/)
+      expect(answer).toMatch(
+        /^[^\n]*subjects: all, accuracy, eigh, inverse-root, [a-z, -]*overhead, [a-z, -]*training$/,
+      )
     }
   })
 })
