@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import type { Device } from '../lib/index.js'
 import { Journal } from './training/journal.js'
-import { formatSetting, legend } from './training/report.js'
+import { formatSetting, formatSweeps, legend } from './training/report.js'
 import { ruleNames } from './training/rules.js'
 import { type Plan, type SettingResult, study } from './training/study.js'
 import { tasks } from './training/tasks.js'
@@ -52,6 +52,7 @@ export function format({ comparable, seeds, settings }: TrainingResult): string 
   return [
     ...(comparable ? [] : ['QUICK RUN: a check that everything runs; nothing here can be compared.']),
     ...settings.map(formatSetting),
+    ...formatSweeps(settings),
     legend(seeds.length),
   ].join('\n\n')
 }

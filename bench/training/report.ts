@@ -2,7 +2,7 @@
 import { formatTable } from '../../lib/train/table.js'
 import { phases, totalOf } from '../../lib/train/time-split.js'
 import { formatInterval, type Interval } from './interval.js'
-import { studiedRules } from './rules.js'
+import { baselineRule, studiedRules } from './rules.js'
 import type { SettingResult } from './study.js'
 import type { RuleVerdict } from './verdict.js'
 
@@ -11,12 +11,10 @@ const headings = ['rule', 'rate', 'final loss', 'steps to target', 'seconds to t
 /** One table, with what the numbers are and what went wrong. */
 export function formatSetting(result: SettingResult): string {
   const { task, description, batch, steps, evaluateEvery, target, rules } = result
-  const goal =
-    target === null
-      ? 'no target: AdamW diverged'
-      : `target: AdamW's final loss of the same seed, ${formatInterval(target, 3)} on average`
+  const goal = "target: AdamW's final loss of the same seed"
+  const average = target === null ? '; AdamW diverged with a seed' : `, ${formatInterval(target, 3)} on average`
   return [
-    `${task}, batch ${batch}, ${steps} steps: ${description}; loss measured every ${evaluateEvery} steps; ${goal}`,
+    `${task}, batch ${batch}, ${steps} steps: ${description}; loss measured every ${evaluateEvery} steps; ${goal}${average}`,
     formatTable({ headings, rows: rules.map((rule) => cells(rule, steps)) }),
     ...rules.flatMap(notes),
   ].join('\n')
@@ -54,6 +52,28 @@ function notes({ rule, learningRate, diverged, runs, failures, tuning }: RuleVer
     ...(failures > 0 ? [`${title}: ${failures} matrices were not solved and kept their stale answer.`] : []),
     ...runs.flatMap(({ seed, error }) => (error === null ? [] : [`${title}, seed ${seed}: ${error}`])),
   ]
+}
+
+/** The batch-size sweep of every task that has one: steps and seconds to the target, over AdamW's. */
+export function formatSweeps(results: readonly SettingResult[]): string[] {
+  return [...new Set(results.map(({ task }) => task))].flatMap((task) => {
+    const sweep = results.filter((result) => result.task === task)
+    if (sweep.length < 2) return []
+    const rows = sweep[0]!.rules.map(({ rule }) => [
+      studiedRules[rule].title,
+      ...sweep.map(({ rules }) => sweepCell(rules.find((other) => other.rule === rule)!, rules)),
+    ])
+    const table = formatTable({ headings: ['rule', ...sweep.map(({ batch }) => `batch ${batch}`)], rows })
+    return [`${task}: steps and seconds to the target, over AdamW's\n${table}`]
+  })
+}
+
+function sweepCell({ stepsToTarget, secondsToTarget }: RuleVerdict, rules: readonly RuleVerdict[]): string {
+  const baseline = rules.find(({ rule }) => rule === baselineRule)
+  const over = (own: Interval | null, other: Interval | null | undefined) =>
+    own && other ? (own.mean / other.mean).toFixed(2) : undefined
+  const steps = over(stepsToTarget, baseline?.stepsToTarget)
+  return steps === undefined ? '-' : `${steps}, ${over(secondsToTarget, baseline?.secondsToTarget)}`
 }
 
 /** What stands under all tables. */

@@ -35,8 +35,6 @@ export interface StudiedRule {
   readonly title: string
   /** Options in words. */
   readonly description: string
-  /** Middle of its grid of learning rates, over the middle of AdamW's. */
-  readonly rateScale: number
   /** Rules of the matrices, of the embedding, of the vectors. */
   create(): { readonly matrices: Rule; readonly embeddings: Rule; readonly vectors: Rule }
 }
@@ -50,13 +48,11 @@ export const studiedRules: Record<RuleName, StudiedRule> = {
   adamw: {
     title: 'AdamW',
     description: 'beta1 0.8, beta2 0.95, no weight decay',
-    rateScale: 1,
     create: () => everywhere(baseline()),
   },
   muon: {
     title: 'Muon',
     description: "momentum 0.95, Nesterov, 5 quintic steps, AdamW's RMS; biases and embeddings by AdamW",
-    rateScale: 1,
     create: () => ({
       matrices: muon({ scale: 'match-rms-adamw', outputs: 'last' }),
       embeddings: baseline(),
@@ -66,13 +62,11 @@ export const studiedRules: Record<RuleName, StudiedRule> = {
   shampoo: {
     title: 'Shampoo',
     description: 'beta1 0.8, beta2 0.95, exponents -1/4, roots every 10 steps, norms grafted from AdamW',
-    rateScale: 1,
     create: () => everywhere(shampoo({ ...betas, merge: 'none', refresh, graft: baseline() })),
   },
   soap: {
     title: 'SOAP',
     description: 'beta1 0.8, beta2 0.95, bases every 10 steps by orthogonal iteration; vectors by Adam',
-    rateScale: 1,
     create: () => everywhere(soap({ ...betas, refresh })),
   },
   // Without a graft the half powers of the first, rank-deficient factors throw the weights far away: losses above 1000 on the
@@ -81,7 +75,6 @@ export const studiedRules: Record<RuleName, StudiedRule> = {
     title: 'KL-Shampoo',
     description:
       'beta1 0.8, beta2 0.95, exponents -1/2, relative ridge 1e-3, roots every 10 steps, norms grafted from AdamW; biases and embeddings by AdamW',
-    rateScale: 1,
     create: () => ({
       matrices: klShampoo({ ...betas, merge: 'none', ridge: { relative: 1e-3 }, refresh, graft: baseline() }),
       embeddings: baseline(),
@@ -91,13 +84,11 @@ export const studiedRules: Record<RuleName, StudiedRule> = {
   splus: {
     title: 'SPlus',
     description: 'beta1 0.9, beta2 0.95, bases every 10 steps, weights averaged with 0.95',
-    rateScale: 32,
     create: () => everywhere(splus({ beta2: 0.95, averageBeta: 0.95, refresh })),
   },
   psgdKron: {
     title: 'PSGD Kron',
     description: 'beta1 0.9, preconditioner updated every step with 0.1',
-    rateScale: 1,
     create: () => everywhere(psgdKron()),
   },
 }

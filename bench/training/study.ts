@@ -95,7 +95,7 @@ async function runSetting(
   for (const rule of plan.rules) {
     const tuning: { learningRate: number; finalLoss: number | null }[] = []
     for (const factor of plan.grid) {
-      const learningRate = round(task.middleRate * studiedRules[rule].rateScale * factor)
+      const learningRate = round((task.middleRates[rule] ?? task.middleRate) * factor)
       // Only final losses are compared.
       const trial = await run(rule, learningRate, plan.tuningSeed, steps)
       tuning.push({ learningRate, finalLoss: finalLossOf(trial) })

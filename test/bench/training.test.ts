@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from '../../bench/arguments.js'
 import { formatInterval, interval } from '../../bench/training/interval.js'
 import { Journal } from '../../bench/training/journal.js'
-import { formatSetting } from '../../bench/training/report.js'
+import { formatSetting, formatSweeps } from '../../bench/training/report.js'
 import { type RuleName, ruleNames, trainee } from '../../bench/training/rules.js'
 import { type Plan, study } from '../../bench/training/study.js'
 import { type Task, tasks } from '../../bench/training/tasks.js'
@@ -128,6 +128,23 @@ describe('the verdict', () => {
   })
 })
 
+describe('the sweep over batch sizes', () => {
+  it("tells steps and seconds over AdamW's, and of misses nothing", () => {
+    const adamw = runsOf('adamw', trial(1, [100, 60, 50, 40, 30]))
+    const setting = { task: 'toy', description: 'a toy', steps: 40, evaluateEvery: 10 }
+    const sweep = [
+      { ...setting, batch: 8, ...judge([adamw, runsOf('muon', trial(1, [100, 30]))]) },
+      { ...setting, batch: 32, ...judge([adamw, runsOf('muon', trial(1, [100, 31]))]) },
+      { ...setting, task: 'other', batch: 32, ...judge([adamw]) },
+    ]
+    const [text, ...more] = formatSweeps(sweep)
+    expect(more).toEqual([])
+    expect(text).toMatch(
+      /^toy: .*\nrule +batch 8 +batch 32\n.*\nAdamW +1\.00, 1\.00 +1\.00, 1\.00\nMuon +0\.25, 0\.25 +-$/,
+    )
+  })
+})
+
 /** Linear regression on 64 fixed examples of 3 inputs and 2 outputs. */
 function regression(): Problem {
   const random = new Random(3)
@@ -172,6 +189,7 @@ const toy: Task = {
   ],
   quick: { batch: 8, steps: 5 },
   middleRate: 0.1,
+  middleRates: { splus: 3.2 },
   problem: async () => regression(),
 }
 
