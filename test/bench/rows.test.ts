@@ -146,11 +146,7 @@ describe('arguments', () => {
     for (const argv of [[], ['svd'], ['eigh', 'gemm'], ['eigh', '--fast']]) {
       const answer = parse(argv)
       expect(answer).toMatch(
-<<<<<<< HEAD
         /^[^\n]*subjects: all, accuracy, eigh, inverse-root, [a-z, -]*overhead, optimizer-step, training$/,
-=======
-        /^[^\n]*subjects: all, accuracy, eigh, inverse-root, [a-z, -]*overhead, [a-z, -]*training$/,
->>>>>>> training
       )
     }
   })
