@@ -2,7 +2,7 @@ import { KronrootError, shown } from '../errors.js'
 import { Tensor } from '../tensor.js'
 
 /** Element types of saved state. */
-export type StateArray = Float32Array | Float64Array | Int32Array | Uint8Array
+export type StateArray = Float32Array | Float64Array | Int32Array | Uint16Array | Uint8Array
 
 /** Saved arrays by key. Plain data: survives structuredClone, and maps one to one onto a safetensors file. */
 export type StateDict = Record<string, StateArray>
@@ -15,7 +15,7 @@ export interface Slot {
   readonly keys: readonly string[]
   /** Elements of each array. */
   readonly length: number
-  readonly kind: 'f32' | 'f64' | 'i32' | 'u8'
+  readonly kind: 'f32' | 'f64' | 'i32' | 'u16' | 'u8'
   /** Fresh copies, one a key. */
   read(): readonly StateArray[]
   /** Takes one array a key. */
@@ -77,29 +77,30 @@ export function blockSlot(tensor: Tensor, keys: readonly string[]): Slot {
 }
 
 /**
- * A slot over symmetric fp32 matrices, [blocks, n, n], of which the lower triangles are saved, row by row: n (n + 1) / 2
- * numbers a matrix.
+ * A slot over symmetric matrices, [blocks, n, n] in f32 or f64, of which the lower triangles are saved, row by row:
+ * n (n + 1) / 2 numbers a matrix.
  */
 export function symmetricSlot(tensor: Tensor, keys: readonly string[]): Slot {
   const n = tensor.shape[tensor.shape.length - 1]!
   const length = (n * (n + 1)) / 2
+  const numbers = (size: number) => (tensor.dtype === 'f64' ? new Float64Array(size) : new Float32Array(size))
   return {
     keys,
     length,
-    kind: 'f32',
+    kind: tensor.dtype,
     read: () => {
       const data = tensor.data()
       return keys.map((_, block) => {
-        const packed = new Float32Array(length)
+        const packed = numbers(length)
         for (let i = 0, to = 0; i < n; to += ++i) {
           const row = (block * n + i) * n
-          packed.set(data.subarray(row, row + i + 1) as Float32Array, to)
+          packed.set(data.subarray(row, row + i + 1), to)
         }
         return packed
       })
     },
     write: (saved) => {
-      const data = new Float32Array(tensor.size)
+      const data = numbers(tensor.size)
       saved.forEach((packed, block) => {
         for (let i = 0, from = 0; i < n; i++) {
           for (let j = 0; j <= i; j++, from++) {
@@ -158,5 +159,6 @@ function difference(slot: Slot, key: string, saved: StateArray | undefined): rea
 function kindOf(array: StateArray): Slot['kind'] {
   if (array instanceof Float32Array) return 'f32'
   if (array instanceof Float64Array) return 'f64'
-  return array instanceof Int32Array ? 'i32' : 'u8'
+  if (array instanceof Int32Array) return 'i32'
+  return array instanceof Uint16Array ? 'u16' : 'u8'
 }

@@ -2,7 +2,7 @@
 import type { Device } from '../device.js'
 import { KronrootError } from '../errors.js'
 import { elementwiseUpdate } from '../linalg/elementwise-update.js'
-import { Tensor } from '../tensor.js'
+import { type DType, Tensor } from '../tensor.js'
 
 /** fp32 numbers of a parameter, row-major: in JavaScript's memory, or a tensor of the device. */
 export type ParameterArray = Float32Array | Tensor
@@ -98,7 +98,8 @@ export class Views {
   of(array: ParameterArray, start: number, length: number): ParameterArray {
     if (!Tensor.isTensor(array)) return array.subarray(start, start + length)
     if (length === array.size) return array
-    const view = array.device.wrap(array.pointer + BigInt(4 * start), [length])
+    const bytes = array.dtype === 'f64' ? 8 : 4
+    const view = array.device.wrap(array.pointer + BigInt(bytes * start), [length], { dtype: array.dtype })
     this.#tensors.push(view)
     return view
   }
@@ -162,4 +163,10 @@ export function copyAll(device: Device, copies: readonly Copy[]): void {
     'combine',
     copies.map(({ from, to, factor = 1 }) => ({ gradient: from, direction: to, fromGradient: factor })),
   )
+}
+
+/** A tensor of the same numbers in another type, by way of JavaScript's memory. */
+export function cast(tensor: Tensor, dtype: DType): Tensor {
+  const data = tensor.data()
+  return tensor.device.tensor(dtype === 'f64' ? Float64Array.from(data) : Float32Array.from(data), tensor.shape)
 }

@@ -20,6 +20,7 @@ export type BasisUpdate = 'iterate' | 'decompose'
 /** Eigenbases of factors; a basis of zeros, before the first refresh, is decomposed. Eigenvalues ascending. */
 export function basisSolver(update: BasisUpdate, tolerance: (step: number) => number): Solver {
   return {
+    isSingle: true,
     solve: (_, statistics, solved, step) => {
       const [count, n] = statistics.shape as [number, number]
       const options = (values: Tensor) => ({

@@ -5,6 +5,7 @@ import type { Rational } from './exponents.js'
 import type { Bucket, ParameterSpec } from './plan.js'
 import { FailureLedger } from './recovery.js'
 import type { FactorKind } from './sides.js'
+import { type StatisticStorage, StatisticStore } from './statistic-store.js'
 
 /** Kronecker factor of one dimension, for all blocks of a bucket. */
 export interface Factor {
@@ -15,8 +16,8 @@ export interface Factor {
   readonly kind: Exclude<FactorKind, 'none'>
   /** The root of a full or diagonal factor is statistic^{-exponent}; rules that keep eigenbases ignore it. */
   readonly exponent: Rational
-  /** EMA or sum of the unfolded gradient's Gram matrices, [blocks, d, d], zero at first; their diagonals, [blocks, d, 1]. */
-  readonly statistic: Tensor
+  /** EMA or sum of the unfolded gradient's Gram matrices, or their diagonals. */
+  readonly statistic: StatisticStore
   /**
    * What the last refresh made of the statistic: its inverse root or its eigenbasis, [blocks, d, d]; for a diagonal factor
    * what the block is divided by, [blocks, d].
@@ -52,6 +53,7 @@ export interface FactorOptions {
   /** One entry a dimension; undefined leaves it alone. */
   readonly exponents: readonly (Rational | undefined)[]
   readonly toleratedFailures: number
+  readonly storage: StatisticStorage
   /** What `solved` is before the first refresh: the identity, or zero. */
   readonly start: 'identity' | 'zero'
 }
@@ -83,7 +85,7 @@ function createFactor(
   bucket: Bucket,
   parameters: readonly ParameterSpec[],
   dimension: number,
-  { kinds, exponents, toleratedFailures, start }: FactorOptions,
+  { kinds, exponents, toleratedFailures, storage, start }: FactorOptions,
 ): Factor | undefined {
   const exponent = exponents[dimension]
   const kind = kinds[dimension]!
@@ -103,7 +105,7 @@ function createFactor(
     size,
     kind,
     exponent,
-    statistic: emptyTensor(device, isFull ? [count, size, size] : [count, size, 1]),
+    statistic: new StatisticStore(device, count, size, isFull, storage),
     solved: held(device.tensor(first, isFull ? [count, size, size] : [count, size])),
     refreshedAt: new Int32Array(count),
     ledger: new FailureLedger(labels, toleratedFailures),

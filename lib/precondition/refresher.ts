@@ -1,12 +1,12 @@
 import type { Device } from '../device.js'
 import type { Report } from '../linalg/report.js'
 import type { Tensor } from '../tensor.js'
-import { allOrNothing, copyAll, held, type Run, runsOf, withViews } from './arrays.js'
+import { allOrNothing, cast, copyAll, held, type Run, runsOf, withViews } from './arrays.js'
 import { activeFactors, type BucketFactors, type Factor, isStarted } from './factors.js'
 import { raiseWhereExhausted } from './recovery.js'
 import type { RefreshTiming } from './refresh.js'
 import { traces } from './roots.js'
-import type { Solver } from './solver.js'
+import type { Solve, Solver } from './solver.js'
 
 /** How statistics are scaled before they are solved. */
 export interface StatisticScaling {
@@ -150,15 +150,9 @@ export class Refresher {
       this.#refreshDiagonal(group, factor, run, step)
       return
     }
-    const { timing } = this.#options
-    if (timing.staleness === undefined) {
-      withViews((views) => {
-        const own = this.#statistics(group, factor, run, false)
-        try {
-          this.#solveNow(group, factor, run, own ?? views.matrices(factor.statistic, run), step)
-        } finally {
-          own?.dispose()
-        }
+    if (this.#options.timing.staleness === undefined) {
+      this.#withStatistics(group, factor, run, (statistics) => {
+        this.#solveNow(group, factor, run, statistics, step)
       })
       return
     }
@@ -172,11 +166,11 @@ export class Refresher {
         const source = views.matrices(statistics, { from: part.from - run.from, to: part.to - run.from })
         const solved = views.matrices(factor.solved, part)
         if (transport === undefined) {
-          this.#note(factor, part, solver.solve(factor, source, solved, step).now(), step)
+          this.#note(factor, part, inPrecision(solver, factor, source, solved, step).now(), step)
           continue
         }
         using fresh = copyOf(solved)
-        const report = solver.solve(factor, source, fresh, step).now()
+        const report = inPrecision(solver, factor, source, fresh, step).now()
         this.#take(group, factor, part, fresh, report, step)
       }
     })
@@ -186,29 +180,25 @@ export class Refresher {
   #worn(factor: Factor, run: Run, statistics: Tensor, step: number): readonly Run[] {
     const { solver, timing } = this.#options
     if (solver.stillGood === undefined || timing.tolerance(step) === 0) return [run]
-    const isGood = withViews((views) => solver.stillGood!(factor, statistics, views.matrices(factor.solved, run), step))
+    const isGood = withViews((views) => {
+      const solved = views.matrices(factor.solved, run)
+      if (statistics.dtype === 'f32') return solver.stillGood!(factor, statistics, solved, step)
+      using narrow = cast(statistics, 'f32')
+      return solver.stillGood!(factor, narrow, solved, step)
+    })
     const isKept = (block: number) => isGood[block - run.from] === true && factor.refreshedAt[block]! > 0
     for (let block = run.from; block < run.to; block++) if (isKept(block)) factor.ledger.keep(block)
     return runsOf(run.to, (block) => block >= run.from && !isKept(block))
   }
 
   #solveLater(group: BucketFactors, factor: Factor, run: Run, step: number): void {
-    const { solver } = this.#options
-    const parts = withViews((views) => {
-      const own = this.#statistics(group, factor, run, false)
-      try {
-        return this.#worn(factor, run, own ?? views.matrices(factor.statistic, run), step)
-      } finally {
-        own?.dispose()
-      }
-    })
+    const parts = this.#withStatistics(group, factor, run, (statistics) => this.#worn(factor, run, statistics, step))
     for (const part of parts) {
-      const statistics = this.#statistics(group, factor, part, true)!
+      const statistics = this.#withStatistics(group, factor, part, copyOf)
       const fresh = withViews((views) => copyOf(views.matrices(factor.solved, part)))
       const job: Job = { group, factor, run: part, step, statistics, fresh }
       this.#jobs.push(job)
-      job.ended = solver
-        .solve(factor, statistics, fresh, step)
+      job.ended = inPrecision(this.#options.solver, factor, statistics, fresh, step)
         .later()
         .then(
           (report) => {
@@ -263,20 +253,23 @@ export class Refresher {
 
   #refreshDiagonal(group: BucketFactors, factor: Factor, run: Run, step: number): void {
     const { divisors } = this.#options.solver
-    withViews((views) => {
-      const own = this.#statistics(group, factor, run, false)
-      const statistics = (own ?? views.matrices(factor.statistic, run)).data() as Float32Array
-      own?.dispose()
-      views.matrices(factor.solved, run).write(divisors!(factor, statistics, step))
+    this.#withStatistics(group, factor, run, (statistics) => {
+      withViews((views) => {
+        views.matrices(factor.solved, run).write(divisors!(factor, statistics.data() as Float32Array, step))
+      })
     })
     factor.refreshedAt.fill(step, run.from, run.to)
   }
 
-  /** Statistics of neighbouring blocks, scaled, in a tensor of their own; undefined where they serve as they are. */
-  #statistics(group: BucketFactors, factor: Factor, run: Run, isCopied: boolean): Tensor | undefined {
+  /** Runs `work` on the statistics of neighbouring blocks, scaled; they are not to be kept. */
+  #withStatistics<Result>(
+    group: BucketFactors,
+    factor: Factor,
+    run: Run,
+    work: (statistics: Tensor) => Result,
+  ): Result {
     const { isCorrected, traceExponent } = this.#options.scaling
-    return withViews((views) => {
-      const statistics = views.matrices(factor.statistic, run)
+    return factor.statistic.read(run, (statistics) => {
       const factors = Array.from({ length: run.to - run.from }, (_, index) => {
         const weight = group.startWeight[run.from + index]!
         return isCorrected && weight !== 1 ? 1 / (1 - weight) : 1
@@ -288,25 +281,69 @@ export class Refresher {
         })
       }
       // A correction below the rounding of fp32 changes nothing.
-      if (!isCopied && factors.every((value) => Math.abs(value - 1) < 2 ** -25)) return undefined
-      const size = statistics.size / factors.length
-      return allOrNothing(() => {
-        const copy = held(this.#device.empty(statistics.shape))
-        const copies = factors.map((value, index) => ({
-          from: views.of(statistics, index * size, size),
-          to: views.of(copy, index * size, size),
-          factor: value,
-        }))
-        copyAll(this.#device, copies)
-        return copy
-      })
+      if (factors.every((value) => Math.abs(value - 1) < 2 ** -25)) return work(statistics)
+      using scaled = scaledCopy(statistics, factors)
+      return work(scaled)
     })
+  }
+}
+
+/** Matrices times a factor each. */
+function scaledCopy(matrices: Tensor, factors: readonly number[]): Tensor {
+  const size = matrices.size / factors.length
+  return allOrNothing(() => {
+    const copy = held(matrices.device.empty(matrices.shape, { dtype: matrices.dtype }))
+    withViews((views) => {
+      const copies = factors.map((factor, index) => ({
+        from: views.of(matrices, index * size, size),
+        to: views.of(copy, index * size, size),
+        factor,
+      }))
+      copyAll(matrices.device, copies)
+    })
+    return copy
+  })
+}
+
+/** A solve in the precision that the solver takes, whose answers are fp32 in any case. */
+function inPrecision(solver: Solver, factor: Factor, statistics: Tensor, solved: Tensor, step: number): Solve {
+  if (statistics.dtype === 'f32') return solver.solve(factor, statistics, solved, step)
+  if (solver.isSingle === true) {
+    const narrow = cast(statistics, 'f32')
+    return followed(solver.solve(factor, narrow, solved, step), () => narrow.dispose())
+  }
+  const wide = cast(solved, 'f64')
+  const take = () => solved.write(Float32Array.from(wide.data()))
+  return followed(solver.solve(factor, statistics, wide, step), () => wide.dispose(), take)
+}
+
+/** A solve with something to do when it has answered, and when it has ended. */
+function followed({ now, later }: Solve, ended: () => void, answered: () => void = () => {}): Solve {
+  return {
+    now: () => {
+      try {
+        const report = now()
+        answered()
+        return report
+      } finally {
+        ended()
+      }
+    },
+    later: async () => {
+      try {
+        const report = await later()
+        answered()
+        return report
+      } finally {
+        ended()
+      }
+    },
   }
 }
 
 function copyOf(tensor: Tensor): Tensor {
   return allOrNothing(() => {
-    const copy = held(tensor.device.empty(tensor.shape))
+    const copy = held(tensor.device.empty(tensor.shape, { dtype: tensor.dtype }))
     copyAll(tensor.device, [{ from: tensor, to: copy }])
     return copy
   })

@@ -123,8 +123,9 @@ export function traces(statistics: Tensor): readonly number[] {
   const [count, n, columns] = statistics.shape as [number, number, number]
   const size = n * columns
   const isFull = columns === n
-  const diagonal = Float32Array.from({ length: size }, (_, i) => (!isFull || i % (n + 1) === 0 ? 1 : 0))
-  const { device } = statistics
+  const { device, dtype } = statistics
+  const diagonal = dtype === 'f64' ? new Float64Array(size) : new Float32Array(size)
+  for (let i = 0; i < size; i++) diagonal[i] = !isFull || i % (n + 1) === 0 ? 1 : 0
   using ones = device.tensor(diagonal, [size])
   return withViews((views) => {
     const places = Array.from({ length: count }, (_, block) => ({

@@ -12,6 +12,8 @@ export interface Solve {
 
 /** What is made of statistics: inverse roots, or eigenbases. */
 export interface Solver {
+  /** Whether statistics in f64 are rounded to f32 before they are solved: a basis in f32 is none in f64. Default false. */
+  readonly isSingle?: boolean
   /**
    * @param statistics [n, d, d], corrected
    * @param solved [n, d, d], the previous answers, to be overwritten; failed matrices keep theirs

@@ -3,7 +3,7 @@ import { kronSquares } from '../linalg/kron-solve.js'
 import { matmul } from '../linalg/matmul.js'
 import { reduce } from '../linalg/reduce.js'
 import type { Tensor } from '../tensor.js'
-import { type ParameterArray, type Run, runsOf, type Views, withViews } from './arrays.js'
+import { cast, type ParameterArray, type Run, runsOf, withViews } from './arrays.js'
 import type { BucketFactors, Factor } from './factors.js'
 import { rotateModes } from './unfold.js'
 
@@ -72,17 +72,18 @@ function addMatrices(group: BucketFactors, runs: readonly Run[], weights: Weight
     const { x, weight } = source?.(dimension) ?? { x: group.input!, weight: 1 }
     const scaled = { alpha: weights.alpha * weight, beta: weights.beta }
     withViews((views) => {
-      for (const run of runs) addMatrixGrams(factor, views, views.matrices(x as Tensor, run), run, scaled)
+      for (const run of runs) {
+        factor.statistic.change(run, (out) => addMatrixGrams(factor, views.matrices(x as Tensor, run), out, scaled))
+      }
     })
   })
 }
 
 /** alpha X X^T or alpha X^T X into the statistic of neighbouring blocks, or the diagonal of that. */
-function addMatrixGrams(factor: Factor, views: Views, x: Tensor, run: Run, weights: Weights): void {
-  const out = views.matrices(factor.statistic, run)
+function addMatrixGrams(factor: Factor, x: Tensor, out: Tensor, weights: Weights): void {
   const isLeft = factor.dimension === 0
   if (factor.kind === 'full') {
-    gram(x, { side: isLeft ? 'left' : 'right', ...weights, out })
+    addGram(x, isLeft ? 'left' : 'right', out, weights)
     return
   }
   const { device, shape } = x
@@ -93,13 +94,23 @@ function addMatrixGrams(factor: Factor, views: Views, x: Tensor, run: Run, weigh
   matmul(squares, ones, { transposeA: !isLeft, ...weights, out })
 }
 
+/** In the precision of `out`. */
+function addGram(x: Tensor, side: 'left' | 'right', out: Tensor, weights: Weights): void {
+  if (out.dtype === 'f32') {
+    gram(x, { side, ...weights, out })
+    return
+  }
+  using wide = cast(x, 'f64')
+  gram(wide, { side, ...weights, out })
+}
+
 function addTensors(group: BucketFactors, runs: readonly Run[], weights: Weights, source?: StatisticSource): void {
   const { shape, size } = group.bucket
   group.factors.forEach((factor, dimension) => {
     if (factor === undefined) return
     const { x, weight } = source?.(dimension) ?? { x: group.stack!, weight: 1 }
     const length = shape[dimension]!
-    const { device } = factor.statistic
+    const { device } = factor.solved
     for (const run of runs) {
       const blocks = (x as Float32Array).subarray(run.from * size, run.to * size)
       using matrix = device.tensor(unfolded(blocks, shape, run.to - run.from, dimension), [
@@ -107,9 +118,8 @@ function addTensors(group: BucketFactors, runs: readonly Run[], weights: Weights
         length,
         size / length,
       ])
-      withViews((views) => {
-        const out = views.matrices(factor.statistic, run)
-        gram(matrix, { side: 'left', alpha: weights.alpha * weight, beta: weights.beta, out })
+      factor.statistic.change(run, (out) => {
+        addGram(matrix, 'left', out, { alpha: weights.alpha * weight, beta: weights.beta })
       })
     }
   })

@@ -105,6 +105,9 @@ const rules: Record<string, () => Rule> = {
     }),
   'shampoo that keeps roots': () =>
     shampoo({ beta2: 0.99, merge: 'none', ridge: { relative: 1e-2 }, refresh: { tolerance: 0.1 } }),
+  'shampoo with statistics in f64': () => shampoo({ merge: 'none', storage: 'f64', beta2: 0.9 }),
+  'shampoo with statistics in bf16': () =>
+    shampoo({ merge: 'none', storage: 'bf16', beta2: 0.9, ridge: { relative: 1e-1 } }),
   klShampoo: () => klShampoo({ merge: 'none', ridge: { relative: 1e-3 } }),
   'asgo in diagonals': () => asgo({ factor: 'diagonal' }),
   // One-sided: bases of null spaces are arbitrary, and two devices need not choose alike.

@@ -282,6 +282,20 @@ describe('asynchronous', () => {
     expect(worstDifference(late[59]![0]!, now[59]![0]!) / size).toBeLessThan(0.2)
   })
 
+  test.each(['f64', 'bf16'] as const)('statistics in %s are solved off the thread, too', async (storage) => {
+    const settled = { ...options, storage } as const
+    const [late, now] = [
+      await run(shampoo({ ...settled, refresh: { staleness: 3 } }), shapes, gradients, { isYielding: true }),
+      await run(shampoo(settled), shapes, gradients),
+    ]
+    // The second step applies the roots of the first to its own gradient; the first has none yet.
+    expect(late[0]).toEqual(gradients[0]!.map((gradient) => Array.from(gradient)))
+    late.slice(1).forEach((directions, step) => {
+      for (const direction of directions) expect(direction.every(Number.isFinite), `step ${step + 2}`).toBe(true)
+    })
+    expect(late[11]).not.toEqual(now[11])
+  })
+
   test('factors that fail are counted when their answer comes, and raise after the tolerated number', async () => {
     const failing = { ...options, ridge: 'none', toleratedFailures: 1, refresh: { staleness: 1 } } as const
     const optimizer = optimizerOf(device, [[6, 1]], shampoo(failing))

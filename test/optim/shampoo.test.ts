@@ -173,6 +173,25 @@ describe('state', () => {
     expect(device.memory().bytes).toBe(0)
   })
 
+  test.each([
+    ['f32', Float32Array, 4 * (6 * 6 + 4 * 4)],
+    ['f64', Float64Array, 8 * (6 * 6 + 4 * 4)],
+    ['bf16', Uint16Array, 2 * (21 + 10)],
+  ] as const)(
+    'statistics in %s: triangles of that type in a checkpoint, and the bytes in the plan',
+    (storage, type, bytes) => {
+      const plain = optimizerOf(device, [[6, 4]], shampoo({ merge: 'none' }))
+      const optimizer = optimizerOf(device, [[6, 4]], shampoo({ merge: 'none', storage }))
+      expect(optimizer.describe().bytes).toBe(plain.describe().bytes - 4 * (6 * 6 + 4 * 4) + bytes)
+      for (const gradients of gradientSequence([[6, 4]], 3)) optimizer.step(gradients)
+      const statistic = optimizer.stateDict().state['shampoo:p0/block0.statistic0']!
+      expect(statistic).toBeInstanceOf(type)
+      expect(statistic.length).toBe(21)
+      plain.dispose()
+      optimizer.dispose()
+    },
+  )
+
   test('a checkpoint does not depend on what else was stacked', () => {
     const gradients = gradientSequence(
       [
@@ -219,6 +238,7 @@ describe('state', () => {
 describe('options', () => {
   test.each<[object, string]>([
     [{ blockSize: 0 }, 'shampoo: blockSize must be an integer >= 1, got 0'],
+    [{ storage: 'f16' }, "shampoo: storage must be one of 'f32', 'f64', 'bf16', got 'f16'"],
     [{ beta1: 1 }, 'shampoo: beta1 must be a finite number >= 0 and < 1, got 1'],
     [{ beta2: 1.5 }, 'shampoo: beta2 must be a finite number >= 0 and < 1, got 1.5'],
     [{ graft: 'momentum' }, "shampoo: graft must be one of 'none', 'sgd', 'adagrad', 'rmsprop', 'adam', 'sign'"],

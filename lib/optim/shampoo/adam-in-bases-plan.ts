@@ -26,7 +26,9 @@ export function planAdamInBases(settings: AdamInBasesSettings, state: AdamInBase
         ],
       },
       // Two moments, the gradient in and out of the bases, the stack; statistic and basis of every factor.
-      bytes: 4 * blocks * ((isMatrix ? 6 : 5) * bucket.size + sum((n) => 2 * n * n + (settings.isWhitened ? n : 0))),
+      bytes:
+        4 * blocks * ((isMatrix ? 6 : 5) * bucket.size + sum((n) => n * n + (settings.isWhitened ? n : 0))) +
+        full.reduce((total, { statistic }) => total + statistic.bytes, 0),
       // Gram matrices n size, two rotations of 2 n size each.
       flopsPerStep: blocks * sum((n) => (settings.isWhitened ? 9 : 5) * n * bucket.size),
       // Orthogonal iteration 7 n^3 or eigh 10 n^3; cosines 2 n^3 and both moments turned, 4 n size.

@@ -3,6 +3,7 @@ import type { Device } from '../../device.js'
 import { kronSolve, kronSquares } from '../../linalg/kron-solve.js'
 import { matmul } from '../../linalg/matmul.js'
 import {
+  cast,
   copyAll,
   disposeArrays,
   emptyTensor,
@@ -26,6 +27,7 @@ import { elements, type Plan, planBlocks } from '../../precondition/plan.js'
 import type { RefreshTiming } from '../../precondition/refresh.js'
 import { Refresher, type Transport } from '../../precondition/refresher.js'
 import type { Sides } from '../../precondition/sides.js'
+import type { StatisticStorage } from '../../precondition/statistic-store.js'
 import { accumulateStatistics, type StatisticSource } from '../../precondition/statistics.js'
 import type { Tensor } from '../../tensor.js'
 import { finiteOnly, updateAll } from '../elementwise.js'
@@ -49,6 +51,7 @@ export interface AdamInBasesSettings {
   readonly blockSize: number
   readonly merge: Merge | undefined
   readonly sides: Sides
+  readonly storage: StatisticStorage
   readonly update: BasisUpdate
   readonly timing: RefreshTiming
   readonly toleratedFailures: number
@@ -116,6 +119,7 @@ function createState(
       kinds: settings.sides(bucket.shape).map((kind) => (kind === 'full' && !isAlone ? 'full' : 'none')),
       exponents: bucket.shape.map(() => [1, 2]),
       toleratedFailures: settings.toleratedFailures,
+      storage: settings.storage,
       start: 'zero',
     })
     const count = bucket.blocks.length
@@ -337,15 +341,16 @@ function scatter({ factors }: BasisGroup, from: Tensor, directions: Gradients): 
 function refreshValues(values: readonly (Tensor | undefined)[], factor: Factor, run: Run, fresh: Tensor): void {
   const into = values[factor.dimension]
   if (into === undefined) return
-  withViews((views) => {
-    using image = matmul(views.matrices(factor.statistic, run), fresh)
+  factor.statistic.read(run, (statistics) => {
+    using narrow = cast(statistics, 'f32')
+    using image = matmul(narrow, fresh)
     using turned = matmul(fresh, image, { transposeA: true })
     const n = factor.size
     const all = turned.data()
     const diagonal = Float32Array.from({ length: (run.to - run.from) * n }, (_, i) => {
       return Math.max(0, all[Math.floor(i / n) * n * n + (i % n) * (n + 1)]!)
     })
-    views.matrices(into, run).write(diagonal)
+    withViews((views) => views.matrices(into, run).write(diagonal))
   })
 }
 

@@ -1,6 +1,7 @@
 import { activeFactors, type BucketFactors } from '../../precondition/factors.js'
 import type { Plan } from '../../precondition/plan.js'
 import type { Refresher } from '../../precondition/refresher.js'
+import { type StatisticStore, triangle } from '../../precondition/statistic-store.js'
 import type { SolveReport } from '../rule.js'
 import { arraySlot, blockSlot, numberSlot, type Slot, symmetricSlot } from '../slots.js'
 
@@ -50,9 +51,8 @@ export function factorSlots(
         ...activeFactors(group).flatMap((factor) => {
           const { dimension, kind, statistic, refreshedAt, ledger } = factor
           const keys = (field: string) => prefixes.map((prefix) => `${prefix}.${field}${dimension}`)
-          const statistics = kind === 'full' ? symmetricSlot : blockSlot
           return [
-            statistics(statistic, keys('statistic')),
+            ...statisticSlots(statistic, kind === 'full', keys('statistic')),
             blockSlot(factor.solved, keys(solved)),
             ...keys('refreshedAt').map((key, block) => arraySlot(key, refreshedAt, block, 1)),
             ...keys('failures').map((key, block) => arraySlot(key, ledger.consecutive, block, 1)),
@@ -61,6 +61,13 @@ export function factorSlots(
       ]
     }),
   ]
+}
+
+/** Triangles of full factors, in the type in which they are kept, and diagonals. */
+function statisticSlots({ tensor, packed, size }: StatisticStore, isFull: boolean, keys: readonly string[]) {
+  if (tensor !== undefined) return [isFull ? symmetricSlot(tensor, keys) : blockSlot(tensor, keys)]
+  const length = triangle(size)
+  return keys.map((key, block) => arraySlot(key, packed!, block * length, length))
 }
 
 /** Health of the solves, one entry a bucket and dimension. */

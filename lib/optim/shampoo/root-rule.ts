@@ -62,6 +62,7 @@ function createState(settings: RootSettings, parameters: readonly ParameterSpec[
       kinds: settings.sides(bucket.shape).map((kind) => (kind === 'full' || correction === undefined ? kind : 'none')),
       exponents: exponentsOf(bucket.shape.length, settings.exponents, settings.sharers(bucket.shape)),
       toleratedFailures,
+      storage: settings.storage,
       start: correction === undefined ? 'identity' : 'zero',
     }),
   )

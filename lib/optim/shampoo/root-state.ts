@@ -12,6 +12,7 @@ import type { Refresher, StatisticScaling } from '../../precondition/refresher.j
 import type { ridgeAt } from '../../precondition/ridge.js'
 import type { RootOptions } from '../../precondition/roots.js'
 import type { Sides } from '../../precondition/sides.js'
+import type { StatisticStorage } from '../../precondition/statistic-store.js'
 import { countElements } from '../describe.js'
 import type { FilterState, GradientFilter } from '../filter.js'
 import type { Graft } from '../graft.js'
@@ -31,6 +32,7 @@ export interface RootSettings {
   readonly beta2: (step: number) => number
   readonly isSum: boolean
   readonly scaling: StatisticScaling
+  readonly storage: StatisticStorage
   readonly blockSize: number
   readonly merge: Merge | undefined
   readonly sides: Sides
@@ -158,7 +160,9 @@ function bucketCost(group: BucketFactors, settings: RootSettings): BucketCost {
   const rotations = settings.correction === undefined || full.length === 0 ? 0 : 3
   return {
     plan: { shape: bucket.shape, blocks, kernels: kernelNames(full.length, diagonal, isMatrix, settings) },
-    bytes: 4 * (inFlight + 2 * blocks * (sum((n) => n * n) + diagonalElements(group))),
+    bytes:
+      4 * (inFlight + blocks * (sum((n) => n * n) + diagonalElements(group))) +
+      factors.reduce((total, { statistic }) => total + statistic.bytes, 0),
     // Gram matrix of an unfolding n x (size / n): n size, by symmetry. Mode product: 2 n size.
     flopsPerStep: blocks * sum((n) => (settings.isWhitened ? 5 : rotations > 0 ? 7 : 3) * n * bucket.size),
     flopsPerRefresh: blocks * sum((n) => solveCost(settings) * n ** 3),

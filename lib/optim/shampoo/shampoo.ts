@@ -6,6 +6,7 @@ import { type RefreshOptions, refreshTiming } from '../../precondition/refresh.j
 import { type RidgeOption, ridgeAt } from '../../precondition/ridge.js'
 import { checkRootOptions, type RootOptions } from '../../precondition/roots.js'
 import { type SidesOptions, sharers, sidesOf } from '../../precondition/sides.js'
+import { checkStorage, type StatisticStorage } from '../../precondition/statistic-store.js'
 import type { Schedule } from '../../schedule/schedule.js'
 import { boolean, hyperparameter, numberIn, oneOf, optionError } from '../../schedule/validate.js'
 import { gradientFilter } from '../filter.js'
@@ -30,6 +31,8 @@ export interface ShampooOptions {
    * powers the two factors together have the scale of one (Eschenhagen et al., arXiv 2506.03595).
    */
   readonly traceScaling?: number
+  /** How full factors are kept: `f32` (default), `f64` sums and roots, or `bf16` triangles. See {@link StatisticStorage}. */
+  readonly storage?: StatisticStorage
   /** Largest dimension of a block. Default 1024. */
   readonly blockSize?: number
   /**
@@ -94,6 +97,7 @@ export const shampooOptions: readonly (keyof ShampooOptions)[] = [
   'beta2',
   'biasCorrection',
   'traceScaling',
+  'storage',
   'blockSize',
   'merge',
   'sides',
@@ -127,6 +131,7 @@ export function rootSettings(name: string, options: ShampooOptions, isWhitened =
       isCorrected: biasCorrection && !isSum,
       traceExponent: numberIn(name, 'traceScaling', options.traceScaling ?? 0, { min: 0 }),
     },
+    storage: checkStorage(name, options.storage ?? 'f32'),
     blockSize,
     merge: checkMerge(name, options.merge ?? {}, blockSize),
     sides: sidesOf(name, options.sides),

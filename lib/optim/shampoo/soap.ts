@@ -3,6 +3,7 @@ import type { BasisUpdate } from '../../precondition/bases.js'
 import type { Merge } from '../../precondition/merge.js'
 import { type RefreshOptions, refreshTiming } from '../../precondition/refresh.js'
 import { type SidesOptions, sidesOf } from '../../precondition/sides.js'
+import { checkStorage, type StatisticStorage } from '../../precondition/statistic-store.js'
 import type { Schedule } from '../../schedule/schedule.js'
 import { boolean, hyperparameter, numberIn, oneOf } from '../../schedule/validate.js'
 import type { Rule } from '../rule.js'
@@ -21,6 +22,8 @@ export interface SoapOptions {
   readonly epsilon?: Schedule
   /** Whether vectors get a factor too; if not, they get Adam. Default false. */
   readonly vectors?: boolean
+  /** How factors are kept: `f32` (default), `f64` sums, or `bf16` triangles. See {@link StatisticStorage}. */
+  readonly storage?: StatisticStorage
   /** Largest dimension of a block. Default 10000: dimensions are not cut below that. */
   readonly blockSize?: number
   /** Merge small dimensions before blocking, as in Shampoo. Default `none`. */
@@ -45,6 +48,7 @@ export const soapOptions: readonly (keyof SoapOptions)[] = [
   'factorBeta',
   'epsilon',
   'vectors',
+  'storage',
   'blockSize',
   'merge',
   'sides',
@@ -90,6 +94,7 @@ export function soapSettings(name: string, options: SoapOptions, isWhitened = fa
     factorBeta: hyperparameter(name, 'factorBeta', options.factorBeta ?? beta2, { min: 0, below: 1 }),
     epsilon: hyperparameter(name, 'epsilon', options.epsilon ?? 1e-8, { above: 0 }),
     isVectorLeftAlone: !boolean(name, 'vectors', options.vectors ?? false),
+    storage: checkStorage(name, options.storage ?? 'f32'),
     blockSize,
     merge: checkMerge(name, options.merge ?? 'none', blockSize),
     sides: sidesOf(name, { largest: 10000, ...sides, otherwise: 'none' }),

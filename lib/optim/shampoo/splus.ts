@@ -168,6 +168,7 @@ function createState(settings: Settings, parameters: readonly ParameterSpec[], d
       kinds: bucket.shape.length === 2 ? sides(bucket.shape) : ['none'],
       exponents: bucket.shape.map(() => [1, 2]),
       toleratedFailures,
+      storage: 'f32',
       start: 'zero',
     }),
   )

@@ -111,6 +111,23 @@ export const SHAMPOO: readonly RuleCase[] = [
     hasSchedule: true,
   },
   {
+    name: 'shampoo, sums and roots in f64',
+    make: () => shampoo({ merge: 'none', storage: 'f64', ridge: { relative: 1e-4 }, root: { method: 'eigh' } }),
+    model: () => perParameter(shampooModel({ beta1: 0.9, beta2: 1, ridge: relative(1e-4) })),
+    shapes: ANY_SHAPES,
+    // In f32 it is 1e-4: rounding of the statistics no longer reaches their null spaces.
+    tolerance: 1e-5,
+    lr: 0.3,
+  },
+  {
+    name: 'shampoo, averages kept in bf16',
+    make: () => shampoo({ merge: 'none', storage: 'bf16', beta2: 0.9, ridge: { relative: 1e-2 } }),
+    model: () => perParameter(shampooModel({ beta1: 0.9, beta2: 0.9, ridge: relative(1e-2) })),
+    shapes: ANY_SHAPES,
+    tolerance: 5e-2,
+    lr: 0.05,
+  },
+  {
     name: 'asgo',
     make: () => asgo({ ridge: { absolute: 1e-4 } }),
     model: () =>
@@ -202,6 +219,16 @@ export const SHAMPOO: readonly RuleCase[] = [
     tolerance: 1e-3,
     lr: 0.05,
     firstMove: 2,
+  },
+  {
+    name: 'soap, sums in f64',
+    make: () => soap({ storage: 'f64', refresh: { every: 3 } }),
+    model: () => perParameter(soapModel({ ...soapDefaults, every: 3, update: 'iterate' })),
+    shapes: FULL_RANK,
+    tolerance: 1e-3,
+    lr: 0.05,
+    firstMove: 2,
+    hasSchedule: true,
   },
   {
     name: 'klSoap',
