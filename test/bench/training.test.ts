@@ -234,7 +234,7 @@ describe('a small study', () => {
     }
     const text = format({ comparable: false, grid: plan.grid, tuningSeed: 0, seeds: plan.seeds, settings: results })
     expect(text).toMatch(/^QUICK RUN/)
-    expect(text.match(/^(AdamW|Muon|Shampoo|SOAP|KL-Shampoo|SPlus|PSGD Kron) +[0-9.]/gm)!.length).toBe(14)
+    expect(text.match(/^(AdamW|Muon|Shampoo|SOAP|KL-Shampoo|SPlus|PSGD Kron) +[0-9.]+\*? /gm)!.length).toBe(14)
 
     // As if killed while it wrote a line: what is whole is not run again, and the results are the same to the last bit.
     const written = readFileSync(file, 'utf8')
