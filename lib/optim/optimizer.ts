@@ -86,7 +86,10 @@ export class Optimizer<Value extends ParameterArray = Float32Array> {
   step(gradients: GradientInput, options: StepOptions = {}): void {
     checkFields('step', options, ['examples'])
     const ordered = orderGradients(this.parameters, gradients)
-    const examples = options.examples?.map((list) => orderGradients(this.parameters, list))
+    const given = options.examples
+    if (given !== undefined && !Array.isArray(given))
+      throw optionError('step', 'examples', given, 'a list of gradients')
+    const examples = given?.map((list) => orderGradients(this.parameters, list))
     this.#groups.advance(ordered, this.#values, (steps) => this.#apply(steps), examples)
   }
 

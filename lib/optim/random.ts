@@ -2,7 +2,7 @@
 // stopped. Not for cryptography. Source: the finaliser of MurmurHash3 (Appleby), applied to the words in turn.
 
 /** 32 random bits for each counter 0, 1, ... of a stream. */
-export function randomBits(seed: number, counter: number): number {
+function randomBits(seed: number, counter: number): number {
   const high = Math.floor(counter / 2 ** 32)
   return mixed(mixed(mixed(seed ^ 0x9e3779b9) + high) + counter)
 }

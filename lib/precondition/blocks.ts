@@ -29,11 +29,6 @@ export function blockRuns(block: Block, parameter: ParameterArray, views: Views)
   return block.starts.map((start) => views.of(parameter, start, block.run))
 }
 
-/** Whether the stack of a bucket is a tensor that is filled where it lies, not by way of JavaScript's memory. */
-export function isStackedOnDevice(group: BucketFactors): boolean {
-  return group.stack === undefined
-}
-
 /** Fills the stack of a bucket, and its input tensor, with blocks of the arrays; zeros where there is none. */
 export function stackBlocks(group: BlockStack, arrays: readonly (ParameterArray | null)[]): void {
   const { blocks, size } = group.bucket

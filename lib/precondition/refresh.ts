@@ -1,6 +1,6 @@
 import { checkFields } from '../errors.js'
 import type { Schedule } from '../schedule/schedule.js'
-import { boolean, hyperparameter, numberIn, optionError } from '../schedule/validate.js'
+import { boolean, hyperparameter, numberIn } from '../schedule/validate.js'
 
 /** When statistics are taken and when roots (or eigenbases) are computed anew. */
 export interface RefreshOptions {
@@ -65,10 +65,4 @@ export function refreshTiming(owner: string, options: RefreshOptions = {}): Refr
     isDue: (step) => step === start || (step > start && step % every(step) === 0),
     takesStatistics: (step) => step === 1 || step % statistics(step) === 0,
   }
-}
-
-/** ERR_OPTION where a rule cannot keep what is still good. */
-export function refuseTolerance(owner: string, options: RefreshOptions | undefined, because: string): void {
-  const tolerance = options?.tolerance ?? 0
-  if (tolerance !== 0) throw optionError(owner, 'refresh.tolerance', tolerance, `left out, because ${because}`)
 }

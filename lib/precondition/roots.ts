@@ -4,9 +4,12 @@ import { matmul } from '../linalg/matmul.js'
 import { normEstimate } from '../linalg/norm-estimate.js'
 import { reduce } from '../linalg/reduce.js'
 import type { Ridge } from '../linalg/ridge.js'
-import { boolean, numberIn, oneOf } from '../schedule/validate.js'
+import type { Schedule } from '../schedule/schedule.js'
+import { boolean, numberIn, oneOf, optionError } from '../schedule/validate.js'
 import type { Tensor } from '../tensor.js'
 import { withViews } from './arrays.js'
+import type { ExponentOverride } from './exponents.js'
+import type { RidgeOption } from './ridge.js'
 import type { Solver } from './solver.js'
 
 /** Options of the root solver that are handed through. */
@@ -23,7 +26,27 @@ export function checkRootOptions(owner: string, root: RootOptions): RootOptions 
   return root
 }
 
-/** Roots (C + ridge)^{-e} of factors. Keeping roots needs exponents 1 / p with p even and a ridge that is no pseudo-inverse. */
+/**
+ * ERR_OPTION where roots cannot be tested for being still good: that takes exponents 1 / p with p even, whose balanced residual
+ * is symmetric, and a ridge that leaves no null space.
+ */
+export function checkKeepable(
+  owner: string,
+  tolerance: Schedule | undefined,
+  exponents: ExponentOverride,
+  ridge: RidgeOption,
+): void {
+  if (tolerance === undefined || tolerance === 0) return
+  const refused = (because: string) =>
+    optionError(owner, 'refresh.tolerance', tolerance, `left out, because ${because}`)
+  if (typeof ridge === 'object' && 'pseudoInverse' in ridge) throw refused('ridge is a pseudo-inverse')
+  const all = Object.values(exponents).flat()
+  if (all.some((exponent) => exponent !== 0 && Math.abs(Math.round(0.5 / exponent) - 0.5 / exponent) > 1e-9)) {
+    throw refused('exponentOverride has exponents other than 1/2, 1/4, 1/6, ...')
+  }
+}
+
+/** Roots (C + ridge)^{-e} of factors; what may be kept is limited by {@link checkKeepable}. */
 export function rootSolver(
   root: RootOptions,
   ridge: (step: number) => Ridge,

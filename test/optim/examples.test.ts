@@ -102,6 +102,9 @@ describe('shampoo', () => {
       expect.objectContaining({ code: 'ERR_SHAPE' }),
     )
     expect(() => optimizer.step(gradients!, { example: [] } as never)).toThrow("there is no option 'example'")
+    expect(() => optimizer.step(gradients!, { examples: 3 } as never)).toThrow(
+      'step: examples must be a list of gradients, got 3',
+    )
     expect(optimizer.stateDict()).toEqual(before)
     optimizer.dispose()
   })

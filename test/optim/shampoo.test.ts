@@ -249,6 +249,14 @@ describe('options', () => {
       { root: { method: 'svd' } },
       "shampoo: root.method must be one of 'auto', 'eigh', 'minimax', 'coupled-newton', 'higher-order', 'newton-db', 'cans', 'chebyshev', 'rational', 'partial-fractions', got 'svd'",
     ],
+    [
+      { refresh: { tolerance: 0.1 }, exponentOverride: { 2: 1 / 3 } },
+      'shampoo: refresh.tolerance must be left out, because exponentOverride has exponents other than 1/2, 1/4, 1/6, ..., got 0.1',
+    ],
+    [
+      { refresh: { tolerance: 0.1 }, ridge: { pseudoInverse: 0 } },
+      'shampoo: refresh.tolerance must be left out, because ridge is a pseudo-inverse, got 0.1',
+    ],
     [{ nesterov: true }, 'shampoo: nesterov must be false, or true with momentum > 0, got true'],
     [{ toleratedFailures: -1 }, 'shampoo: toleratedFailures must be an integer >= 0, got -1'],
     [{ epsilon: 1e-12 }, "shampoo: there is no option 'epsilon'; there are beta1, beta3, beta2"],

@@ -75,7 +75,7 @@ function byName<Value>(
 }
 
 /** Matrix shape of a weight: outputs are the first or the last dimension, everything else is the other side. */
-export function matrixShape(
+function matrixShape(
   owner: string,
   { name, shape }: ParameterSpec,
   outputs: 'first' | 'last',

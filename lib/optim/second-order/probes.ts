@@ -1,7 +1,7 @@
 // Random signs that depend on a seed, a step and a name alone: nothing of them has to be saved.
 
 /** A 32-bit hash of a name: FNV-1a. */
-export function hashOf(name: string): number {
+function hashOf(name: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
   return hash >>> 0
@@ -16,7 +16,7 @@ function mixed(number: number): number {
 }
 
 /** Start of a stream of random numbers. */
-export function streamOf(seed: number, step: number, name: string): number {
+function streamOf(seed: number, step: number, name: string): number {
   return mixed(mixed(mixed(seed) + step) ^ hashOf(name))
 }
 

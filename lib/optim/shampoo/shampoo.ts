@@ -4,7 +4,7 @@ import type { GraftScope } from '../../precondition/graft-norms.js'
 import type { Merge } from '../../precondition/merge.js'
 import { type RefreshOptions, refreshTiming } from '../../precondition/refresh.js'
 import { type RidgeOption, ridgeAt } from '../../precondition/ridge.js'
-import { checkRootOptions, type RootOptions } from '../../precondition/roots.js'
+import { checkKeepable, checkRootOptions, type RootOptions } from '../../precondition/roots.js'
 import { type SidesOptions, sharers, sidesOf } from '../../precondition/sides.js'
 import { checkStorage, type StatisticStorage } from '../../precondition/statistic-store.js'
 import type { Schedule } from '../../schedule/schedule.js'
@@ -120,7 +120,9 @@ export function rootSettings(name: string, options: ShampooOptions, isWhitened =
   const isSum = beta2 === 1
   const blockSize = numberIn(name, 'blockSize', options.blockSize ?? 1024, { min: 1, integer: true })
   const biasCorrection = boolean(name, 'biasCorrection', options.biasCorrection ?? true)
+  const ridge = options.ridge ?? { relative: 1e-6 }
   checkExponents(name, options.exponentOverride ?? {})
+  checkKeepable(name, options.refresh?.tolerance, options.exponentOverride ?? {}, ridge)
   return {
     name,
     isWhitened,
@@ -137,7 +139,7 @@ export function rootSettings(name: string, options: ShampooOptions, isWhitened =
     sides: sidesOf(name, options.sides),
     sharers: (shape) => sharers(shape, options.sides),
     exponents: options.exponentOverride ?? {},
-    ridge: ridgeAt(name, options.ridge ?? { relative: 1e-6 }),
+    ridge: ridgeAt(name, ridge),
     root: checkRootOptions(name, options.root ?? {}),
     timing: refreshTiming(name, options.refresh),
     filter: gradientFilter(name, beta1, options.beta3 ?? beta1, biasCorrection),
