@@ -33,8 +33,10 @@ export function planAdamInBases(settings: AdamInBasesSettings, state: AdamInBase
       flopsPerStep: blocks * sum((n) => (settings.isWhitened ? 9 : 5) * n * bucket.size),
       // Orthogonal iteration 7 n^3 or eigh 10 n^3; cosines 2 n^3 and both moments turned, 4 n size.
       flopsPerRefresh: blocks * sum((n) => (settings.update === 'iterate' ? 9 : 12) * n ** 3 + 4 * n * bucket.size),
-      callsPerStep: full.length > 0 ? full.length + 2 + 5 * whitening : 0,
-      callsPerRefresh: 5 * full.length,
+      // Whitening by the other side, if it has a factor, and three calls for the eigenvalues.
+      callsPerStep: full.length > 0 ? full.length + 2 + (full.length > 1 ? 4 : 3) * whitening : 0,
+      // The basis, cosines and their squares, both moments turned; two products for the eigenvalues.
+      callsPerRefresh: (settings.isWhitened ? 7 : 5) * full.length,
     }
   })
   const sum = (pick: (cost: (typeof costs)[number]) => number) =>
