@@ -1,6 +1,7 @@
+import type { Device } from '../../device.js'
 import type { Schedule } from '../../schedule/schedule.js'
 import { updateAll } from '../elementwise.js'
-import { type ParameterwiseState, parameterwise } from '../parameterwise.js'
+import { type ParameterwiseState, type Present, parameterwise } from '../parameterwise.js'
 import type { Rule } from '../rule.js'
 
 /** How a diagonal rule treats its moments; schedules are checked by the rule that names them. */
@@ -71,6 +72,24 @@ export function secondMoment(beta: number, numbers: Record<'secondStart', number
   if (!isCorrected) return { vDecay: beta, vWeight: 1 - beta, vScale: 1 }
   numbers.secondStart *= beta
   return { vDecay: beta, vWeight: 1 - beta, vScale: 1 / (1 - numbers.secondStart) }
+}
+
+/** One step of Adam with both moments, in place; the directions are in `direction`. */
+export function adamDirections(
+  present: readonly Present<'first' | 'second' | 'direction', 'firstStart' | 'secondStart'>[],
+  device: Device,
+  { beta1, beta2, epsilon }: { readonly beta1: number; readonly beta2: number; readonly epsilon: number },
+): void {
+  const entries = present.map(({ gradient, arrays, numbers }) => ({
+    gradient,
+    m: arrays.first,
+    ...firstMoment(beta1, numbers),
+    v: arrays.second,
+    ...secondMoment(beta2, numbers),
+    epsilon,
+    direction: arrays.direction,
+  }))
+  updateAll(device, 'adam', entries)
 }
 
 /** A decay rate of a moment that is optional: a constant 0 stores no moment at all. */

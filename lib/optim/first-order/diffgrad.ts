@@ -4,7 +4,7 @@ import { hyperparameter } from '../../schedule/validate.js'
 import { updateAll } from '../elementwise.js'
 import { type ParameterwiseState, parameterwise } from '../parameterwise.js'
 import type { Rule } from '../rule.js'
-import { firstMoment, secondMoment } from './diagonal.js'
+import { adamDirections } from './diagonal.js'
 
 /** Options of {@link diffgrad}. */
 export interface DiffGradOptions {
@@ -38,16 +38,7 @@ export function diffgrad(options: DiffGradOptions = {}): Rule<ParameterwiseState
     numbers: { firstStart: 1, secondStart: 1 },
     flopsPerElement: 20,
     step: (present, { device, step }) => {
-      const entries = present.map(({ gradient, arrays, numbers }) => ({
-        gradient,
-        m: arrays.first,
-        ...firstMoment(beta1(step), numbers),
-        v: arrays.second,
-        ...secondMoment(beta2(step), numbers),
-        epsilon: epsilon(step),
-        direction: arrays.direction,
-      }))
-      updateAll(device, 'adam', entries)
+      adamDirections(present, device, { beta1: beta1(step), beta2: beta2(step), epsilon: epsilon(step) })
       const gates = present.map(({ gradient, arrays: { previous, direction } }) => ({
         gradient,
         m: previous,

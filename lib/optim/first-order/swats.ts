@@ -5,7 +5,7 @@ import { hyperparameter, numberIn } from '../../schedule/validate.js'
 import { updateAll } from '../elementwise.js'
 import { type ParameterwiseContext, type ParameterwiseState, type Present, parameterwise } from '../parameterwise.js'
 import type { Rule } from '../rule.js'
-import { firstMoment, secondMoment } from './diagonal.js'
+import { adamDirections } from './diagonal.js'
 import { changeShared } from './shared.js'
 
 /** Options of {@link swats}. */
@@ -47,16 +47,7 @@ export function swats(options: SwatsOptions = {}): Rule<ParameterwiseState> {
 
   function adamStep(present: readonly Present<Arrays, Numbers>[], context: ParameterwiseContext<Arrays, Numbers>) {
     const { device, step, lr, group } = context
-    const entries = present.map(({ gradient, arrays, numbers }) => ({
-      gradient,
-      m: arrays.first,
-      ...firstMoment(beta1(step), numbers),
-      v: arrays.second,
-      ...secondMoment(beta2(step), numbers),
-      epsilon: epsilon(step),
-      direction: arrays.direction,
-    }))
-    updateAll(device, 'adam', entries)
+    adamDirections(present, device, { beta1: beta1(step), beta2: beta2(step), epsilon: epsilon(step) })
     const products = reduce(
       device,
       'dot',

@@ -11,6 +11,7 @@ import { TensorPool } from '../tensor-pool.js'
 import { memberDirections, memberNames, stacksOf } from './matrix-stacks.js'
 import { uniformAt } from './probes.js'
 import { createWhitening, precondition, updateWhitening, type Whitening } from './psgd-whitening.js'
+import { stackPlan } from './stack-plan.js'
 
 /** Options of {@link psgdKron}. */
 export interface PsgdKronOptions {
@@ -142,35 +143,12 @@ export function psgdKron(options: PsgdKronOptions = {}): Rule<PsgdKronState> {
 }
 
 function describePsgd(rule: string, { parameters, pool, stacks, filter }: PsgdKronState): RulePlan {
-  const total = countElements(parameters)
-  const dense = (stack: Whitening) => stack.factors.filter(({ side }) => side.kind === 'dense')
-  return {
+  return stackPlan(parameters, stacks, {
     rule,
-    parameters: parameters.length,
-    elements: total,
-    buckets: stacks.map((whitening) => ({
-      shape: [whitening.stack.rows, whitening.stack.columns],
-      blocks: whitening.stack.members.length,
-      kernels: whitening.factors.map(({ side }) =>
-        side.kind === 'dense' ? 'kronApply, gram, normEstimate, matmul x 4' : 'matmul x 2',
-      ),
-    })),
-    bytes: pool.bytes + (filter.parameters.length === 0 ? 0 : 8 * total),
-    flopsPerStep: stacks.reduce((sum, whitening) => {
-      const { rows, columns, members } = whitening.stack
-      // Four products with the stack and a Gram matrix, four products of the factor.
-      const perMember = dense(whitening).reduce(
-        (part, { side: { size } }) => part + 9 * size * rows * columns + 8 * size ** 3,
-        20 * rows * columns,
-      )
-      return sum + members.length * perMember
-    }, 0),
-    flopsPerRefresh: 0,
-    nativeCallsPerStep: stacks.reduce((sum, whitening) => {
-      const denseSides = dense(whitening).length
-      const diagonalSides = whitening.factors.length - denseSides
-      return sum + (denseSides > 0 ? 4 : 0) + 7 * denseSides + (diagonalSides > 0 ? 2 : 0) + diagonalSides
-    }, 0),
-    nativeCallsPerRefresh: 0,
-  }
+    bytes: pool.bytes + (filter.parameters.length === 0 ? 0 : 8 * countElements(parameters)),
+    kernels: (kind) => (kind === 'dense' ? 'kronApply, gram, normEstimate, matmul x 4' : 'matmul x 2'),
+    // Four products with the stack and a Gram matrix, four products of the factor.
+    flops: { element: 20, product: 9, cube: 8 },
+    calls: { dense: 4, side: 7 },
+  })
 }

@@ -10,6 +10,7 @@ import { arraySlot } from '../slots.js'
 import { TensorPool } from '../tensor-pool.js'
 import { memberDirections, memberNames, type Side, stacksOf } from './matrix-stacks.js'
 import { createInverse, type InverseFactors, precondition, updateInverse } from './singd-factors.js'
+import { stackPlan } from './stack-plan.js'
 
 /** Options of {@link singd}. */
 export interface SingdOptions {
@@ -133,34 +134,13 @@ export function singd(options: SingdOptions = {}): Rule<SingdState> {
 }
 
 function describeSingd(rule: string, { parameters, pool, stacks, heavyBall: state }: SingdState): RulePlan {
-  const total = countElements(parameters)
-  const dense = ({ factors }: InverseFactors) => factors.filter(({ side }) => side.kind === 'dense')
   const balls = state?.parameters.reduce((sum, { output }) => sum + (output === undefined ? 1 : 2), 0) ?? 0
-  return {
+  return stackPlan(parameters, stacks, {
     rule,
-    parameters: parameters.length,
-    elements: total,
-    buckets: stacks.map((one) => ({
-      shape: [one.stack.rows, one.stack.columns],
-      blocks: one.stack.members.length,
-      kernels: one.factors.map(({ side }) => (side.kind === 'dense' ? 'kronApply, gram x 2, matmul' : 'matmul x 2')),
-    })),
-    bytes: pool.bytes + (balls > 0 ? (4 * total * balls) / parameters.length : 0),
-    flopsPerStep: stacks.reduce((sum, one) => {
-      const { rows, columns, members } = one.stack
-      // Three products with the stack and a Gram matrix; a Gram matrix and a product of the factor.
-      const perMember = dense(one).reduce(
-        (part, { side: { size } }) => part + 7 * size * rows * columns + 3 * size ** 3,
-        16 * rows * columns,
-      )
-      return sum + members.length * perMember
-    }, 0),
-    flopsPerRefresh: 0,
-    nativeCallsPerStep: stacks.reduce((sum, one) => {
-      const denseSides = dense(one).length
-      const diagonalSides = one.factors.length - denseSides
-      return sum + (denseSides > 0 ? 3 : 0) + 3 * denseSides + (diagonalSides > 0 ? 2 : 0) + diagonalSides
-    }, 0),
-    nativeCallsPerRefresh: 0,
-  }
+    bytes: pool.bytes + (balls > 0 ? (4 * countElements(parameters) * balls) / parameters.length : 0),
+    kernels: (kind) => (kind === 'dense' ? 'kronApply, gram x 2, matmul' : 'matmul x 2'),
+    // Three products with the stack and a Gram matrix; a Gram matrix and a product of the factor.
+    flops: { element: 16, product: 7, cube: 3 },
+    calls: { dense: 3, side: 3 },
+  })
 }
